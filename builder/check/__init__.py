@@ -1,0 +1,1 @@
+"""CHECK: Image or distribution list -> Report; one rule, one function, one row."""

@@ -1,0 +1,1 @@
+"""argv -> pipeline -> exit code; one file per group of commands."""

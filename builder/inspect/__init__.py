@@ -1,0 +1,1 @@
+"""INSPECT: Image -> Inventory and Manifest."""

@@ -1,0 +1,1 @@
+"""LOAD: YAML -> Recipe. Every problem of a file at once, with file:line:column."""

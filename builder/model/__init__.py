@@ -1,0 +1,1 @@
+"""Frozen data that crosses stages. Nothing here reads or writes anything."""

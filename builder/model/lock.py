@@ -1,0 +1,93 @@
+"""What a recipe's sources and packages were, exactly, when they were resolved.
+
+A lock never holds a mirror's address: an archive is named by its role ("debian", "debian-security"),
+a file by its path below the archive and its digest.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+
+
+class LockModel(BaseModel):
+    """Strict and frozen, as every part of a lock is."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Package(LockModel):
+    """One binary package. `path` is relative to the root of `archive`, `size` in bytes."""
+
+    name: str
+    version: str
+    architecture: str
+    archive: str
+    path: str
+    size: int
+    sha256: Sha256
+
+
+class Index(LockModel):
+    """One signed package index: `path` is relative to `dists/SUITE` of `archive`."""
+
+    archive: str
+    suite: str
+    path: str
+    sha256: Sha256
+
+
+class Release(LockModel):
+    """The signed metadata of one suite; `date` is its `Date:` in seconds since the epoch."""
+
+    archive: str
+    suite: str
+    date: int
+
+
+class BootstrapSource(LockModel):
+    """A base system made of packages."""
+
+    kind: Literal["bootstrap"] = "bootstrap"
+    distribution: str
+    suite: str
+    releases: tuple[Release, ...]
+    indexes: tuple[Index, ...]
+    packages: tuple[Package, ...]
+
+
+class StepPackages(LockModel):
+    """What the step at position `step` (0-based) of the recipe installs beyond the tree below it."""
+
+    step: int
+    packages: tuple[Package, ...]
+
+
+class Facts(LockModel):
+    """What planning needs to know of the base: `family` ("debian", ...) and the fields of os-release."""
+
+    family: str
+    os_release: dict[str, str]
+
+
+class ArchitectureLock(LockModel):
+    """Everything resolved for one architecture (Debian's names: amd64, arm64).
+
+    `time` is in seconds since the epoch: the newest date in the signed metadata, never a clock.
+    """
+
+    time: int
+    facts: Facts
+    source: BootstrapSource
+    steps: tuple[StepPackages, ...] = ()
+
+
+class Lock(LockModel):
+    """The content of `NAME.lock`. `inputs` digests the parts of the recipe that resolving reads."""
+
+    schema_: Literal[1] = Field(default=1, alias="schema")
+    inputs: Sha256
+    architectures: dict[str, ArchitectureLock]

@@ -1,0 +1,1 @@
+"""PACK: Tree -> Image: normalise, tar, parallel gzip with a segment cache."""

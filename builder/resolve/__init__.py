@@ -1,0 +1,1 @@
+"""RESOLVE: Recipe -> Lock."""

@@ -1,0 +1,1 @@
+"""Kinds of step: one file each and a row in the table."""

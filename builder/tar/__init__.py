@@ -1,0 +1,1 @@
+"""The archive format: reads and writes tar headers and members, strictly."""

@@ -1,0 +1,1 @@
+"""TRY: Image -> Trial: import as WSL does, first launch, boot, on Linux."""
