@@ -43,7 +43,7 @@ def _environment(loader: jinja2.BaseLoader | None) -> jinja2.Environment:
 
 
 def _line_of(error: Exception) -> int:
-    """The line of the template that raised, which Jinja2 puts into the traceback under the name <template>."""
+    """The template's line that raised: Jinja2 puts it into the traceback, in a file named <template>."""
     line, trace = 0, error.__traceback__
     while trace is not None:
         if trace.tb_frame.f_code.co_filename == "<template>":
