@@ -1,0 +1,21 @@
+"""Where wslimg keeps what it can make again."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+
+def cache_folder(environ: Mapping[str, str] = os.environ) -> Path:
+    """`$WSLIMG_CACHE`, else `wslimg` below `$XDG_CACHE_HOME` or `~/.cache` (XDG Base Directory Specification).
+
+    Root's and each user's part are apart even if they share a home directory (`sudo -E`): files in it are
+    owned by uids that only one of them can change. Ask before entering a user namespace.
+    """
+    if chosen := environ.get("WSLIMG_CACHE"):
+        parent = Path(chosen)
+    else:
+        home = environ.get("XDG_CACHE_HOME", "")
+        parent = (Path(home) if os.path.isabs(home) else Path.home() / ".cache") / "wslimg"
+    return parent.absolute() / f"uid-{os.geteuid()}"
