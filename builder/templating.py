@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Iterator, Mapping
 
 import jinja2
+import jinja2.meta
+import jinja2.nodes
 
 from builder.core.errors import RecipeError
 from builder.core.resources import resource_folder
@@ -29,6 +31,26 @@ def render_text(text: str, variables: Mapping[str, object], *, where: str) -> st
             where=f"{where}:{_line_of(error)}",
             fix=f"the variables are: {known}",
         ) from error
+
+
+def find_problems(text: str, known: Collection[str]) -> tuple[tuple[int, str], ...]:
+    """What is wrong with the template `text` before it is rendered, as (line, message): a syntax error, or
+    else each variable that is not among `known`, unless the template itself allows for that."""
+    try:
+        tree = _environment(None).parse(text)
+    except jinja2.TemplateSyntaxError as error:
+        return ((error.lineno, f"template: {error.message}"),)
+    unknown = jinja2.meta.find_undeclared_variables(tree) - set(known) - set(_allowed_unknown(tree))
+    lines = {node.name: node.lineno for node in reversed(list(tree.find_all(jinja2.nodes.Name)))}
+    found = ((lines[name], f"template: {name!r} is undefined") for name in unknown)
+    return tuple(sorted(found))
+
+
+def _allowed_unknown(tree: jinja2.nodes.Template) -> Iterator[str]:
+    """The names in `x is defined` and `x | default(...)`."""
+    for node in tree.find_all((jinja2.nodes.Test, jinja2.nodes.Filter)):
+        if node.name in ("defined", "undefined", "default", "d") and isinstance(node.node, jinja2.nodes.Name):
+            yield node.node.name
 
 
 def _environment(loader: jinja2.BaseLoader | None) -> jinja2.Environment:
