@@ -1,0 +1,102 @@
+"""Chains operations: the base, the recipe's steps in their order, then what WSL reads."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+
+from builder.core.digests import sha256_json
+from builder.core.errors import RecipeError
+from builder.model.assets import Assets
+from builder.model.lock import ArchitectureLock
+from builder.model.operation import Operation
+from builder.model.plan import Plan, PlannedBase, PlannedOperation
+from builder.plan.keys import base_key, operation_key
+from builder.plan.wsl import wsl_operations
+from builder.recipe import Recipe
+from builder.steps.families import Family, family_of
+from builder.steps.step import StepContext
+
+# (title, place, step or -1, operation) before it is chained
+Draft = tuple[str, str, int, Operation]
+
+
+def plan_recipe(
+    recipe: Recipe,
+    lock: ArchitectureLock,
+    *,
+    architecture: str,
+    base: PlannedBase,
+    preparation: Sequence[Operation],
+    inputs: Sequence[object],
+    places: Sequence[str],
+    assets: Assets,
+) -> Plan:
+    """The plan of one image.
+
+    `base` and `preparation` are what the source makes of the lock; `inputs` and `places` belong to the
+    recipe's steps, one each. Raises RecipeError and SettingError for what cannot be planned.
+    """
+    family = family_of(lock.facts.os_release)
+    drafts = [
+        *(("configure the base", "", -1, operation) for operation in preparation),
+        *_plan_steps(recipe, lock, family, architecture, inputs, places),
+        *(("WSL settings", "", -1, operation) for operation in _finish(recipe, family, assets)),
+    ]
+    return Plan(
+        name=recipe.name,
+        version=recipe.version,
+        architecture=architecture,
+        time=lock.time,
+        base=base,
+        operations=tuple(_chain(base.key, drafts)),
+    )
+
+
+def plan_base(title: str, lines: Sequence[str], architecture: str) -> PlannedBase:
+    """The base that `lines` describe in full."""
+    return PlannedBase(key=base_key(lines, architecture), title=title, inputs=tuple(lines))
+
+
+def digest_recipe(recipe: Recipe) -> str:
+    """The digest of everything the recipe says, whatever its layout, comments and order of keys."""
+    return sha256_json(recipe.model_dump(mode="json", by_alias=True))
+
+
+def _plan_steps(
+    recipe: Recipe,
+    lock: ArchitectureLock,
+    family: Family,
+    architecture: str,
+    inputs: Sequence[object],
+    places: Sequence[str],
+) -> Iterator[Draft]:
+    packages = {locked.step: locked for locked in lock.steps}
+    for index, (step, given, place) in enumerate(zip(recipe.steps, inputs, places, strict=True)):
+        context = StepContext(
+            family=family,
+            architecture=architecture,
+            name=recipe.name,
+            version=recipe.version,
+            time=lock.time,
+            os_release=lock.facts.os_release,
+            packages=packages.get(index),
+        )
+        try:
+            operations = step.model.operations(context, given)
+        except RecipeError as error:
+            raise RecipeError(error.message, where=error.where or place, fix=error.fix) from error
+        for operation in operations:
+            yield step.model.title, place, index, operation
+
+
+def _finish(recipe: Recipe, family: Family, assets: Assets) -> tuple[Operation, ...]:
+    return wsl_operations(recipe, family, assets, digest_recipe(recipe))
+
+
+def _chain(parent: str, drafts: Iterable[Draft]) -> Iterator[PlannedOperation]:
+    for title, place, step, operation in drafts:
+        key = operation_key(parent, operation)
+        yield PlannedOperation(
+            key=key, parent=parent, title=title, place=place, step=step, operation=operation
+        )
+        parent = key
