@@ -15,11 +15,12 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     Field,
+    GetCoreSchemaHandler,
     GetJsonSchemaHandler,
     model_validator,
 )
 from pydantic.json_schema import JsonSchemaValue
-from pydantic_core import CoreSchema, PydanticCustomError
+from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
 
 class RecipeModel(BaseModel):
@@ -58,16 +59,30 @@ def problem(expected: str) -> PydanticCustomError:
     return PydanticCustomError("expected", "expected {expected}", {"expected": expected})
 
 
-def matching(pattern: str, expected: str) -> AfterValidator:
-    """A validator of text that `pattern` has to match in full; `expected` says so in words."""
-    compiled = re.compile(pattern)
+class _Matching:
+    """Text that has to match a pattern in full; the JSON Schema says so too."""
 
-    def check(value: str) -> str:
-        if not compiled.fullmatch(value):
-            raise problem(expected)
+    def __init__(self, pattern: str, expected: str) -> None:
+        self._pattern = re.compile(pattern)
+        self._expected = expected
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        return core_schema.no_info_after_validator_function(self._check, handler(source))
+
+    def __get_pydantic_json_schema__(
+        self, core: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> JsonSchemaValue:
+        return {**handler(core), "pattern": f"^({self._pattern.pattern})$"}
+
+    def _check(self, value: str) -> str:
+        if not self._pattern.fullmatch(value):
+            raise problem(self._expected)
         return value
 
-    return AfterValidator(check)
+
+def matching(pattern: str, expected: str) -> _Matching:
+    """A validator of text that `pattern` has to match in full; `expected` says so in words."""
+    return _Matching(pattern, expected)
 
 
 def _read_flag(value: object) -> object:

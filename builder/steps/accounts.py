@@ -7,6 +7,7 @@ leaves every other byte alone. Applying one twice changes nothing more.
 from __future__ import annotations
 
 from builder.core.errors import ExecuteError
+from builder.steps.lines import join_lines, split_lines
 
 Arguments = tuple[str, ...]
 
@@ -68,12 +69,12 @@ def _add_member(old: bytes | None, group: str, member: str) -> bytes:
 
 
 def _find(old: bytes | None, name: str) -> list[str] | None:
-    rows = (line.split(":") for line in _lines(old))
+    rows = (line.split(":") for line in split_lines(old))
     return next((row for row in rows if row[0] == name), None)
 
 
 def _refuse_taken(old: bytes | None, where: str, name: str, number: str, label: str) -> None:
-    rows = (line.split(":") for line in _lines(old))
+    rows = (line.split(":") for line in split_lines(old))
     taken = next((row[0] for row in rows if len(row) > 2 and row[2] == number and row[0] != name), None)
     if taken is not None:
         raise ExecuteError(
@@ -85,16 +86,7 @@ def _refuse_taken(old: bytes | None, where: str, name: str, number: str, label: 
 
 def _put_line(old: bytes | None, name: str, fields: tuple[str, ...]) -> bytes:
     line = ":".join(fields)
-    lines = _lines(old)
+    lines = split_lines(old)
     if _find(old, name) is None:
-        return _join([*lines, line])
-    return _join([line if present.split(":")[0] == name else present for present in lines])
-
-
-def _lines(old: bytes | None) -> list[str]:
-    text = (old or b"").decode("utf-8", "surrogateescape")
-    return text.removesuffix("\n").split("\n") if text else []
-
-
-def _join(lines: list[str]) -> bytes:
-    return "".join(f"{line}\n" for line in lines).encode("utf-8", "surrogateescape")
+        return join_lines([*lines, line])
+    return join_lines([line if present.split(":")[0] == name else present for present in lines])

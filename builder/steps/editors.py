@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 
 from builder.steps import accounts
+from builder.steps.lines import join_lines, split_lines
 
 Editor = Callable[[bytes | None, tuple[str, ...]], bytes]
 """(old content or None where there is no file, arguments) -> new content. Raises ExecuteError."""
@@ -29,15 +30,15 @@ def ensure_line(old: bytes | None, arguments: tuple[str, ...]) -> bytes:
 def set_ini(old: bytes | None, arguments: tuple[str, ...]) -> bytes:
     """arguments: section, key, value. Sets `key=value` in `[section]`, which is appended where missing."""
     section, key, value = arguments
-    lines = _split(old)
+    lines = split_lines(old)
     start = next((index for index, line in enumerate(lines) if line.strip() == f"[{section}]"), None)
     if start is None:
-        return _join([*lines, f"[{section}]", f"{key}={value}"])
+        return join_lines([*lines, f"[{section}]", f"{key}={value}"])
     end = next((i for i in range(start + 1, len(lines)) if lines[i].lstrip().startswith("[")), len(lines))
     body = _replace(
         lines[start + 1 : end], lambda line: line.partition("=")[0].strip() == key, f"{key}={value}"
     )
-    return _join([*lines[: start + 1], *body, *lines[end:]])
+    return join_lines([*lines[: start + 1], *body, *lines[end:]])
 
 
 def _quote(value: str) -> str:
@@ -46,7 +47,7 @@ def _quote(value: str) -> str:
 
 
 def _replace_lines(old: bytes | None, chosen: Callable[[str], bool], line: str) -> bytes:
-    return _join(_replace(_split(old), chosen, line))
+    return join_lines(_replace(split_lines(old), chosen, line))
 
 
 def _replace(lines: list[str], chosen: Callable[[str], bool], line: str) -> list[str]:
@@ -57,15 +58,6 @@ def _replace(lines: list[str], chosen: Callable[[str], bool], line: str) -> list
     kept = [present for index, present in enumerate(lines) if index not in places[1:]]
     kept[places[0]] = line
     return kept
-
-
-def _split(old: bytes | None) -> list[str]:
-    text = (old or b"").decode("utf-8", "surrogateescape")
-    return text.removesuffix("\n").split("\n") if text else []
-
-
-def _join(lines: list[str]) -> bytes:
-    return "".join(f"{line}\n" for line in lines).encode("utf-8", "surrogateescape")
 
 
 EDITORS: Mapping[str, Editor] = MappingProxyType(

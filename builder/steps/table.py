@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from pydantic import Field, model_validator
+from pydantic import ConfigDict, Field, model_validator
 
 from builder.model.fields import RecipeModel
 from builder.steps.files import Files
@@ -18,6 +18,8 @@ from builder.steps.users import Users
 
 class Step(RecipeModel):
     """One step of a recipe: a mapping with exactly one key, which is its kind."""
+
+    model_config = ConfigDict(json_schema_extra={"minProperties": 1, "maxProperties": 1})
 
     packages: Packages | None = Field(default=None, description="install or remove packages")
     overlay: Overlay | None = Field(default=None, description="lay a folder over the image")
