@@ -1,0 +1,182 @@
+"""A base system made of Debian's packages, without any tool of Debian on the host.
+
+    source:
+      bootstrap:
+        distribution: debian
+        suite: trixie
+        variant: minbase             # or apt, important
+        components: [main, contrib]
+        mirror: http://mirror.example.org/debian    # for the build only; the image keeps the public one
+        snapshot: 20250520T000000Z   # an old state of the archive
+        signed_by: keys/company.asc  # for an archive with its own key
+        updates: true                # SUITE-updates
+        security: true               # SUITE-security
+
+The short form is `debian: trixie`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from builder.core.blobs import Blobs
+from builder.model.entry import Entry
+from builder.model.fields import Flag, RecipeModel, matching
+from builder.model.lock import ArchitectureLock, BootstrapSource, Facts, StepPackages
+from builder.model.operation import Operation
+from builder.sources.debian.archive import Archives, fetch_packages, open_archives
+from builder.sources.debian.configure import configure_operations
+from builder.sources.debian.deb import read_file
+from builder.sources.debian.distributions import DISTRIBUTIONS
+from builder.sources.debian.index import Candidate, Universe
+from builder.sources.debian.os_release import parse_os_release
+from builder.sources.debian.signature import read_keyring, shipped_keyring
+from builder.sources.debian.solve import solve
+from builder.sources.debian.suites import LoadedSuite, Trust, load_suites
+from builder.sources.debian.unpack import base_entries
+from builder.sources.debian.variants import Variant, seeds
+from builder.sources.source import SourceKind, StepRequest, Supply
+
+_FORMAT = "bootstrap-1"
+_WORD = matching(r"[a-z0-9][a-z0-9.+-]*", "a name of lower-case letters, digits, dots and dashes")
+_STAMP = matching(r"[0-9]{8}T[0-9]{6}Z", "a time stamp such as 20250520T000000Z")
+_MIRROR = matching(r"https?://\S+", "an http or https address")
+
+
+class Bootstrap(RecipeModel):
+    """A base made of packages."""
+
+    distribution: Literal["debian"] = "debian"
+    suite: Annotated[str, _WORD] = Field(description="trixie, bookworm, sid ...")
+    variant: Variant = Variant.MINBASE
+    components: tuple[Annotated[str, _WORD], ...] = Field(default=("main",), min_length=1)
+    mirror: Annotated[str, _MIRROR] | None = None
+    snapshot: Annotated[str, _STAMP] | None = None
+    signed_by: Path | None = None
+    updates: Flag = True
+    security: Flag = True
+    check_valid_until: Flag = True
+
+
+def resolve_bootstrap(
+    source: Bootstrap, architecture: str, requests: tuple[StepRequest, ...], supply: Supply
+) -> ArchitectureLock:
+    """What `source` consists of now, and what each request adds to it. Raises ResolveError.
+
+    Only verified bytes count; downloads that later stages need stay among the blobs.
+    """
+    archives = _open(source, supply)
+    loaded = load_suites(archives, _suites(source), source.components, architecture, _trust(source, supply))
+    universe = Universe(tuple(index for suite in loaded for index in suite.packages))
+    base = solve(universe, seeds(source.variant, universe), architecture=architecture)
+    steps = _solve_steps(universe, base, requests, architecture)
+    return ArchitectureLock(
+        time=max(suite.release.date for suite in loaded),
+        facts=_read_facts(base, archives),
+        source=_lock_source(source, loaded, base),
+        steps=steps,
+    )
+
+
+def fetch_bootstrap(source: Bootstrap, lock: ArchitectureLock, supply: Supply) -> None:
+    """Have every package of `lock`, those of its steps included, among the blobs. Raises ResolveError."""
+    packages = [*lock.source.packages, *(package for step in lock.steps for package in step.packages)]
+    fetch_packages(packages, _open(source, supply))
+
+
+def bootstrap_inputs(locked: BootstrapSource, architecture: str) -> tuple[str, ...]:
+    """What the key of the base digests: everything that `bootstrap_entries` depends on."""
+    suites = [f"suite {release.archive} {release.suite} {release.date}" for release in locked.releases]
+    components = dict.fromkeys(index.path.partition("/")[0] for index in locked.indexes)
+    packages = [f"package {each.name} {each.version} {each.sha256}" for each in locked.packages]
+    head = [_FORMAT, f"architecture {architecture}", f"distribution {locked.distribution}"]
+    return (*head, f"components {' '.join(components)}", *suites, *packages)
+
+
+def bootstrap_entries(locked: BootstrapSource, architecture: str, blobs: Blobs) -> Iterator[Entry]:
+    """The unpacked base; `fetch_bootstrap` comes first. Entries open while the iteration lasts."""
+    return base_entries(locked, architecture, blobs)
+
+
+def bootstrap_operations(locked: BootstrapSource, architecture: str) -> tuple[Operation, ...]:
+    """What makes a working system of the unpacked base."""
+    return configure_operations(architecture, max(release.date for release in locked.releases))
+
+
+BOOTSTRAP = SourceKind(
+    model=Bootstrap,
+    locked=BootstrapSource,
+    resolve=resolve_bootstrap,
+    fetch=fetch_bootstrap,
+    inputs=bootstrap_inputs,
+    entries=bootstrap_entries,
+    operations=bootstrap_operations,
+)
+
+
+def _open(source: Bootstrap, supply: Supply) -> Archives:
+    return open_archives(
+        DISTRIBUTIONS[source.distribution],
+        mirror=supply.mirror or source.mirror or "",
+        snapshot=source.snapshot or "",
+        http=supply.http,
+        blobs=supply.blobs,
+        sink=supply.sink,
+    )
+
+
+def _suites(source: Bootstrap) -> tuple[tuple[str, str], ...]:
+    distribution = DISTRIBUTIONS[source.distribution]
+    found = distribution.suites(source.suite, updates=source.updates, security=source.security)
+    return tuple((role.name, suite) for role, suite in found)
+
+
+def _trust(source: Bootstrap, supply: Supply) -> Trust:
+    """Old states are out of date by intent."""
+    keyring = read_keyring(source.signed_by or shipped_keyring(source.distribution))
+    expired_ok = source.snapshot is not None or not source.check_valid_until
+    return Trust(keyring=keyring, now=supply.now, expired_ok=expired_ok)
+
+
+def _solve_steps(
+    universe: Universe, base: tuple[Candidate, ...], requests: tuple[StepRequest, ...], architecture: str
+) -> tuple[StepPackages, ...]:
+    """Each step on top of those before it, so that it lists what it adds."""
+    installed, steps = base, []
+    for request in sorted(requests, key=lambda request: request.step):
+        added = solve(
+            universe,
+            request.names,
+            installed=installed,
+            versions=request.versions,
+            recommends=request.recommends,
+            architecture=architecture,
+        )
+        installed += added
+        steps.append(StepPackages(step=request.step, packages=tuple(found.package for found in added)))
+    return tuple(steps)
+
+
+def _lock_source(
+    source: Bootstrap, loaded: tuple[LoadedSuite, ...], base: tuple[Candidate, ...]
+) -> BootstrapSource:
+    return BootstrapSource(
+        distribution=source.distribution,
+        suite=source.suite,
+        releases=tuple(suite.release for suite in loaded),
+        indexes=tuple(index for suite in loaded for index in suite.indexes),
+        packages=tuple(found.package for found in base),
+    )
+
+
+def _read_facts(base: tuple[Candidate, ...], archives: Archives) -> Facts:
+    """What base-files says about the system to be."""
+    package = next(found.package for found in base if found.name == "base-files")
+    fetch_packages([package], archives)
+    text = read_file(archives.blobs.path(package.sha256), (b"usr/lib/os-release", b"etc/os-release"))
+    fields = parse_os_release((text or b"").decode())
+    return Facts(family=fields.get("ID", ""), os_release=fields)

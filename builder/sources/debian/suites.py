@@ -1,0 +1,101 @@
+"""Suites as they are now: signed release files and the package indexes that these vouch for."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from pysequoia import Cert
+
+from builder.core.events import Note
+from builder.core.http import NotFoundError
+from builder.model.lock import Index, Release
+from builder.sources.debian.archive import Archives
+from builder.sources.debian.index import PackageIndex, decompress_index
+from builder.sources.debian.release import IndexFile, ReleaseFile, check_time, parse_release
+from builder.sources.debian.signature import verify_clear_signed
+
+_RELEASE_LIMIT = 8 << 20
+_WARN_DAYS = 90
+
+
+@dataclass(frozen=True, kw_only=True)
+class Trust:
+    """Whose signatures count, and how current a release file must be at `now` (epoch seconds)."""
+
+    keyring: Sequence[Cert]
+    now: int
+    expired_ok: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class LoadedSuite:
+    """One suite of one archive: what a lock says of it, and its packages."""
+
+    release: Release
+    indexes: tuple[Index, ...]
+    packages: tuple[PackageIndex, ...]
+
+
+def load_suites(
+    archives: Archives,
+    suites: tuple[tuple[str, str], ...],
+    components: tuple[str, ...],
+    architecture: str,
+    trust: Trust,
+) -> tuple[LoadedSuite, ...]:
+    """The (archive, suite) pairs `suites`, in their order. Raises ResolveError naming file and reason."""
+
+    def load(pair: tuple[str, str]) -> LoadedSuite:
+        return _load_suite(archives, *pair, components, architecture, trust)
+
+    with ThreadPoolExecutor(len(suites), "suite") as pool:
+        return tuple(pool.map(load, suites))
+
+
+def _load_suite(
+    archives: Archives, archive: str, suite: str, components: tuple[str, ...], architecture: str, trust: Trust
+) -> LoadedSuite:
+    path = f"dists/{suite}/InRelease"
+    where = archives.where(archive, path)
+    release = _read_release(archives, archive, path, where, trust)
+    files = [release.index(component, architecture, where=where) for component in components]
+    texts = [
+        _read_index(archives, archive, f"dists/{suite}", file, by_hash=release.by_hash) for file in files
+    ]
+    return LoadedSuite(
+        release=Release(archive=archive, suite=suite, date=release.date),
+        indexes=tuple(
+            Index(archive=archive, suite=suite, path=file.path, sha256=file.sha256) for file in files
+        ),
+        packages=tuple(PackageIndex(text, archive=archive, architecture=architecture) for text in texts),
+    )
+
+
+def _read_release(archives: Archives, archive: str, path: str, where: str, trust: Trust) -> ReleaseFile:
+    data = archives.read(archive, path, limit=_RELEASE_LIMIT)
+    verified = verify_clear_signed(data, trust.keyring, where=where)
+    release = parse_release(verified.text, where=where)
+    check_time(release, trust.now, where=where, expired_ok=trust.expired_ok)
+    if verified.expires and (verified.expires - datetime.fromtimestamp(trust.now, UTC)).days < _WARN_DAYS:
+        message = f"{where}: the last key that signs it expires on {verified.expires:%Y-%m-%d}; update wslimg"
+        archives.sink(Note(message=message, level="warning"))
+    return release
+
+
+def _read_index(archives: Archives, archive: str, folder: str, file: IndexFile, *, by_hash: bool) -> bytes:
+    """The text of an index. Names by digest stay while a mirror changes under the reader."""
+    component = file.path.rpartition("/")[0]
+    hashed = f"{folder}/{component}/by-hash/SHA256/{file.sha256}"
+    try:
+        blob = _store(archives, archive, hashed if by_hash else f"{folder}/{file.path}", file)
+    except NotFoundError:
+        blob = _store(archives, archive, f"{folder}/{file.path}", file)
+    return decompress_index(blob.read_bytes(), file.path)
+
+
+def _store(archives: Archives, archive: str, path: str, file: IndexFile) -> Path:
+    return archives.store(archive, path, digest=file.sha256, size=file.size)

@@ -1,0 +1,64 @@
+"""What every kind of source provides; the kinds are rows of `builder.sources.table`."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Generic, TypeVar
+
+from pydantic import BaseModel
+
+from builder.core.blobs import Blobs
+from builder.core.events import Sink, discard
+from builder.core.http import Http
+from builder.model.entry import Entry
+from builder.model.lock import ArchitectureLock
+from builder.model.operation import Operation
+
+Model = TypeVar("Model", bound=BaseModel)
+Locked = TypeVar("Locked", bound=BaseModel)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class StepRequest:
+    """The packages that the step at position `step` (0-based) asks for; `versions` pins some of them."""
+
+    step: int
+    names: tuple[str, ...]
+    recommends: bool = False
+    versions: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Supply:
+    """Where sources get and keep what they are made of.
+
+    `mirror` is what the command line says and outranks the recipe. `now` (seconds since the epoch) only
+    decides whether signed metadata is still valid. `http` None means: as this machine's settings have it.
+    """
+
+    blobs: Blobs
+    mirror: str = ""
+    http: Http | None = None
+    now: int = field(default_factory=lambda: int(time.time()))
+    sink: Sink = discard
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SourceKind(Generic[Model, Locked]):
+    """One kind of source.
+
+    `resolve` finds out what the source is now, with the packages that steps add to it; `fetch` has
+    everything the lock names among the blobs. The rest needs the lock alone: `inputs` are the lines that
+    the key of the base digests, `entries` yields the base, and `operations` finish it in a container.
+    The second argument of all three is the architecture.
+    """
+
+    model: type[Model]
+    locked: type[Locked]
+    resolve: Callable[[Model, str, tuple[StepRequest, ...], Supply], ArchitectureLock]
+    fetch: Callable[[Model, ArchitectureLock, Supply], None]
+    inputs: Callable[[Locked, str], tuple[str, ...]]
+    entries: Callable[[Locked, str, Blobs], Iterator[Entry]]
+    operations: Callable[[Locked, str], tuple[Operation, ...]]
