@@ -165,14 +165,14 @@ def build_member(
         bodiless = header.magic == GNU_MAGIC or not header.magic.startswith(b"ustar") or next_is_header()
         size = 0 if bodiless else size
     return Member(
-        name=pax.get(b"GNU.sparse.name", pax.get(b"path", _first(extensions.name, header.name))),
+        name=pax.get(b"GNU.sparse.name") or pax.get(b"path") or _first(extensions.name, header.name),
         flag=header.flag,
         mode=header.mode,
         uid=_decimal(pax[b"uid"], offset) if b"uid" in pax else header.uid,
         gid=_decimal(pax[b"gid"], offset) if b"gid" in pax else header.gid,
         size=size,
         mtime=_seconds(pax[b"mtime"], offset) if b"mtime" in pax else header.mtime,
-        linkname=pax.get(b"linkpath", _first(extensions.linkname, header.linkname)),
+        linkname=pax.get(b"linkpath") or _first(extensions.linkname, header.linkname),
         uname=pax.get(b"uname", header.uname),
         gname=pax.get(b"gname", header.gname),
         device=header.device,

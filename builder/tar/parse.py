@@ -105,14 +105,15 @@ def _device(block: bytes, offset: int) -> tuple[int, int]:
 def parse_pax(data: bytes, offset: int) -> Iterator[tuple[bytes, bytes]]:
     """The (key, value) records of a pax header in order, repeated keys included. Raises TarError.
 
-    A record is `LENGTH KEY=VALUE\\n`, LENGTH in decimal and counting itself (POSIX.1-2001, pax).
+    A record is `LENGTH KEY=VALUE\\n`, LENGTH in decimal and counting itself (POSIX.1-2001, pax). libarchive
+    refuses longer ones (archive_read_support_format_tar.c:header_pax_extension).
     """
     at = 0
     while at < len(data):
         blank = data.find(b" ", at, at + 12)
         digits = data[at:blank] if blank > 0 else b""
-        if not digits.isdigit():
-            raise TarError("a pax record does not begin with its length", offset=offset + at)
+        if not digits.isdigit() or len(digits) > 6:
+            raise TarError("a pax record does not begin with a length below 1000000", offset=offset + at)
         end = at + int(digits)
         key, equals, value = data[blank + 1 : end - 1].partition(b"=")
         if end > len(data) or data[end - 1 : end] != b"\n" or not equals or not key:
