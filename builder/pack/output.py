@@ -1,0 +1,74 @@
+"""The image file: written in one thread, hashed in another, there only when it is complete."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+from builder.core.errors import PackError
+from builder.core.files import atomic_file
+from builder.pack.compress import Bytes
+from builder.pack.lane import Lane
+
+
+class Output:
+    """Takes the bytes of the image in order; `size` counts them, `sha256` is that of all added so far."""
+
+    def __init__(self, path: Path, file: int, writing: Lane, hashing: Lane) -> None:
+        self._path = path
+        self._file = file
+        self._writing = writing
+        self._hashing = hashing
+        self._sha = hashlib.sha256()
+        self.size = 0
+
+    def add(self, data: Bytes) -> None:
+        """Append `data`, which must not change any more. Raises PackError, maybe for an earlier call."""
+        self.size += len(data)
+        self._hashing.add(self._sha.update, data)
+        self._writing.add(self._write, data)
+
+    def finish(self) -> str:
+        """Wait until all is written; returns the SHA-256."""
+        self._writing.drain()
+        self._hashing.drain()
+        return self._sha.hexdigest()
+
+    def _write(self, data: Bytes) -> None:
+        with _write_errors(self._path):
+            write_full(self._file, data)
+
+
+def write_full(file: int, data: Bytes) -> None:
+    """Write all of `data`. Raises OSError."""
+    with memoryview(data) as view:
+        done = 0
+        while done < len(view):
+            done += os.write(file, view[done:])
+
+
+@contextmanager
+def open_output(path: Path) -> Iterator[Output]:
+    """A new image that appears as `path` when the block ends well. Raises PackError if it cannot."""
+    with ExitStack() as stack:
+        with _write_errors(path):
+            file = stack.enter_context(atomic_file(path))
+        writing, hashing = stack.enter_context(Lane("write")), stack.enter_context(Lane("hash"))
+        yield Output(path, file.fileno(), writing, hashing)
+        with _write_errors(path):
+            stack.close()
+
+
+@contextmanager
+def _write_errors(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise PackError(
+            f"the image cannot be written: {error.strerror}",
+            where=str(path),
+            fix="make room, or choose another folder for the output",
+        ) from error

@@ -1,0 +1,69 @@
+"""What a caller decides about an image, and what it learns of the one that was written."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from enum import Enum
+from pathlib import Path
+
+
+class Kind(Enum):
+    """How an image is compressed; Microsoft documents gzip and its validator knows xz besides.
+
+    Source: microsoft/WSL distributions/validate.py. zstd is read by WSL 2's bsdtar only.
+    """
+
+    GZIP = "gzip"
+    XZ = "xz"
+    ZSTD = "zstd"
+    NONE = "none"
+
+
+class Preset(Enum):
+    """The effort spent on a gzip image, as levels of libdeflate: 1, 6 and 9."""
+
+    FAST = "fast"
+    DEFAULT = "default"
+    SMALL = "small"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class PackSettings:
+    """`time` clamps every mtime, in epoch seconds; `threads` compress, 0 for one a usable CPU.
+
+    `single_member` writes one gzip member for readers that know no second; it is larger and slower.
+    `tree_key` names the tree if its content can never change (a plan's key): with it an unchanged image
+    is not even walked. None of `threads` and `tree_key` influences a byte.
+    """
+
+    time: int
+    kind: Kind = Kind.GZIP
+    preset: Preset = Preset.DEFAULT
+    single_member: bool = False
+    threads: int = 0
+    tree_key: str = ""
+
+    @property
+    def workers(self) -> int:
+        """How many threads compress."""
+        return self.threads or len(os.sched_getaffinity(0))
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class PackResult:
+    """The image at `path`: `size` bytes with `sha256`; unpacked, `tar_size` bytes with `tar_sha256`.
+
+    `compressor` names program, version and level, on which the bytes of the image depend besides the tree.
+    `segments` were written, `reused` of them from the cache.
+    """
+
+    path: Path
+    size: int
+    sha256: str
+    tar_size: int
+    tar_sha256: str
+    entries: int
+    compressor: str
+    segments: int
+    reused: int

@@ -1,0 +1,148 @@
+"""Header blocks by hand: ustar, with GNU long names and base-256 numbers, pax for extended attributes alone.
+
+Names are raw bytes and never stand in a pax record: libarchive converts a pax `path` between character sets
+and exits with an error where it cannot, which WSL takes for a failed import (microsoft/WSL
+src/linux/init/main.cpp: ImportFromSocket; libarchive archive_read_support_format_tar.c: pax_attribute).
+Owners are numbers with empty names, so that no user database has a say.
+"""
+
+from __future__ import annotations
+
+import re
+import struct
+from zlib import adler32
+
+from builder.core.errors import PackError
+from builder.model.entry import Entry, Kind
+from builder.tar.format import GNU_LONG_LINK, GNU_LONG_NAME, PAX, USTAR_MAGIC, XATTR_KEY
+from builder.tar.parse import padding
+
+_BLOCK = struct.Struct("100s8s8s8s12s12s8sc100s8s32s32s8s8s155s12x").pack
+_BLANKS = b" " * 8
+_MAX_OCTAL = {8: 1 << 21, 12: 1 << 33}
+_IMPOSSIBLE = re.compile(rb"\0|(?:\A|/)(?:\.\.?)?(?:/|\Z)|[^/]{256}")
+_OWNER = Entry(path=b"", kind=Kind.FILE, mode=0o644)
+_MAX_PATH = 4095
+"""PATH_MAX of Linux without its NUL."""
+
+
+def pack_headers(entry: Entry) -> bytes:
+    """The blocks that describe `entry`, as they precede its content. Raises PackError."""
+    name = member_name(entry)
+    extensions = b""
+    if entry.xattrs or len(name) > 100 or len(entry.target) > 100:
+        extensions = pack_extensions(entry, name, split=True)
+    return extensions + pack_block(name, entry, entry.kind.value, entry.size)
+
+
+def pack_extensions(entry: Entry, name: bytes, *, split: bool) -> bytes:
+    """Extended attributes, and names longer than 100 bytes; with `split` the block can use ustar's prefix."""
+    parts = [_pax_xattrs(entry)] if entry.xattrs else []
+    if len(entry.target) > 100:
+        parts.append(_long(GNU_LONG_LINK, entry.target))
+    if len(name) > 100 and not (split and split_name(name)[0]):
+        parts.append(_long(GNU_LONG_NAME, name))
+    return b"".join(parts)
+
+
+def pack_block(name: bytes, entry: Entry, flag: bytes, size: int) -> bytes:
+    """One header block with `size` as the length of what follows; a longer name is cut."""
+    prefix, short = split_name(name) if len(name) > 100 else (b"", name)
+    major, minor = _device(entry) if flag in b"34" else (b"", b"")
+    numbers = pack_number(entry.uid, 8), pack_number(entry.gid, 8)
+    times = pack_number(size, 12), pack_number(entry.mtime, 12)
+    mode = b"%07o" % (entry.mode & 0o7777)
+    link = entry.target[:100]
+    return seal(
+        _BLOCK(
+            short, mode, *numbers, *times, _BLANKS, flag, link, USTAR_MAGIC, b"", b"", major, minor, prefix
+        )
+    )
+
+
+def seal(block: bytes) -> bytes:
+    """`block`, whose checksum field is blank, with its checksum."""
+    # adler32's low half is 1 + the sum of the bytes modulo 65521, which 512 ASCII bytes do not reach.
+    total = (adler32(block) & 0xFFFF) - 1 if block.isascii() else sum(block)
+    return block[:148] + b"%06o\0 " % total + block[156:]
+
+
+def pack_number(value: int, width: int) -> bytes:
+    """`value` as octal text, or as GNU's base-256 where it is negative or too large for `width` bytes."""
+    if 0 <= value < _MAX_OCTAL[width]:
+        return b"%0*o" % (width - 1, value)
+    number = bytearray(value.to_bytes(width, "big", signed=True))
+    number[0] |= 0x80
+    return bytes(number)
+
+
+def split_name(name: bytes) -> tuple[bytes, bytes]:
+    """(prefix, name) of ustar; what fits in neither is cut and must be preceded by a GNU long name."""
+    slash = name.find(b"/", len(name) - 101, -1) if len(name) <= 256 else -1
+    return (name[:slash], name[slash + 1 :]) if 0 < slash <= 155 else (b"", name[:100])
+
+
+def member_name(entry: Entry) -> bytes:
+    """The name of `entry` in the archive, directories with a slash. Raises PackError if there can be none."""
+    path = entry.path
+    if not path and entry.kind is Kind.DIRECTORY:
+        return b"./"
+    if _IMPOSSIBLE.search(path) or len(path) > _MAX_PATH:
+        raise PackError(
+            f"no archive for WSL can hold this name: {_reason(path)}",
+            where=printable(path),
+            fix="rename or remove it in the root file system",
+        )
+    if b"\0" in entry.target or len(entry.target) > _MAX_PATH:
+        raise PackError(
+            f"links to a name of {len(entry.target)} bytes, expected at most {_MAX_PATH} without a NUL byte",
+            where=printable(path),
+            fix="remove the link",
+        )
+    return path + b"/" if entry.kind is Kind.DIRECTORY else path
+
+
+def printable(path: bytes) -> str:
+    """`path` for a message: absolute, what is not UTF-8 or not printable as escapes."""
+    text = path.decode("utf-8", "backslashreplace")
+    return "/" + "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+
+
+def _long(flag: bytes, value: bytes) -> bytes:
+    """A GNU `L` or `K` member: the whole name or link target of the member that follows."""
+    body = value + b"\0"
+    return pack_block(b"././@LongLink", _OWNER, flag, len(body)) + body + bytes(padding(len(body)))
+
+
+def _pax_xattrs(entry: Entry) -> bytes:
+    body = b"".join(_record(entry, XATTR_KEY + name, value) for name, value in entry.xattrs)
+    return pack_block(b"PaxHeaders", _OWNER, PAX, len(body)) + body + bytes(padding(len(body)))
+
+
+def _record(entry: Entry, key: bytes, value: bytes) -> bytes:
+    """`LENGTH KEY=VALUE\\n`, where LENGTH counts its own digits (POSIX pax)."""
+    if b"=" in key or b"\0" in key:
+        raise PackError(
+            f"has the extended attribute {printable(key)!r}, whose name no archive can hold",
+            where=printable(entry.path),
+            fix="remove the attribute: setfattr -x",
+        )
+    rest = len(key) + len(value) + 3
+    length = rest + 1
+    while rest + len(str(length)) != length:
+        length = rest + len(str(length))
+    return b"%d %b=%b\n" % (length, key, value)
+
+
+def _device(entry: Entry) -> tuple[bytes, bytes]:
+    return pack_number(entry.device[0], 8), pack_number(entry.device[1], 8)
+
+
+def _reason(path: bytes) -> str:
+    if b"\0" in path:
+        return "it contains a NUL byte"
+    if any(len(part) > 255 for part in path.split(b"/")):
+        return "a part of it is longer than 255 bytes"
+    if len(path) > _MAX_PATH:
+        return f"it is {len(path)} bytes long, Linux opens at most {_MAX_PATH}"
+    return "a part of it is empty, `.` or `..`"

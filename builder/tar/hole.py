@@ -1,0 +1,54 @@
+"""Headers of files with large holes, in the old GNU form that libarchive, GNU tar and Python read.
+
+Source: GNU tar manual, "Storing Sparse Files", and its `struct sparse`, `struct oldgnu_header`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from builder.model.entry import Entry
+from builder.tar.format import GNU_MAGIC, GNU_SPARSE
+from builder.tar.header import member_name, pack_block, pack_extensions, pack_number, seal
+from builder.tar.sparse import Region
+
+_IN_HEADER = 4
+_IN_EXTENSION = 21
+
+
+def pack_sparse_headers(entry: Entry, regions: Sequence[Region]) -> bytes:
+    """The blocks before the content of `entry`, of which only `regions` (in order) are stored.
+
+    A region of no bytes at the end of the file says how long a last hole is, as GNU tar writes it.
+    """
+    name = member_name(entry)
+    table = [_pair(region) for region in regions]
+    if not regions or regions[-1].offset + regions[-1].size < entry.size:
+        table.append(_pair(Region(entry.size, 0)))
+    stored = sum(region.size for region in regions)
+    # GNU's block has no prefix field: a long name cannot be split.
+    before = pack_extensions(entry, name, split=False)
+    return before + _header(entry, name, table, stored) + _extensions(table[_IN_HEADER:])
+
+
+def _pair(region: Region) -> bytes:
+    return pack_number(region.offset, 12).ljust(12, b"\0") + pack_number(region.size, 12).ljust(12, b"\0")
+
+
+def _header(entry: Entry, name: bytes, table: Sequence[bytes], stored: int) -> bytes:
+    block = bytearray(pack_block(name[:100], entry, GNU_SPARSE, stored))
+    block[148:156] = b" " * 8
+    block[257:265] = GNU_MAGIC
+    first = b"".join(table[:_IN_HEADER])
+    block[386 : 386 + len(first)] = first
+    block[482] = len(table) > _IN_HEADER
+    block[483:495] = pack_number(entry.size, 12).ljust(12, b"\0")
+    return seal(bytes(block))
+
+
+def _extensions(table: Sequence[bytes]) -> bytes:
+    blocks = []
+    for at in range(0, len(table), _IN_EXTENSION):
+        more = at + _IN_EXTENSION < len(table)
+        blocks.append(b"".join(table[at : at + _IN_EXTENSION]).ljust(504, b"\0") + bytes([more]) + bytes(7))
+    return b"".join(blocks)

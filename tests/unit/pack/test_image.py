@@ -1,0 +1,169 @@
+from __future__ import annotations
+
+import gzip
+import hashlib
+import io
+import tarfile
+import zlib
+
+import pytest
+
+from builder.core.errors import PackError, UsageError
+from builder.model.entry import Entry, Kind
+from builder.pack.image import pack_tree
+from builder.pack.memory import with_content
+from builder.pack.settings import Kind as Compression
+from builder.pack.settings import PackSettings, Preset
+from builder.pack.source_dir import read_directory
+
+TIME = 1_700_000_000
+
+
+def file(path: bytes, data: bytes, **more) -> Entry:
+    return with_content(Entry(path=path, kind=Kind.FILE, mode=0o644, **more), data)
+
+
+def noise(size: int, seed: int = 1) -> bytes:
+    return hashlib.shake_256(bytes([seed])).digest(size)
+
+
+TREE = (
+    Entry(path=b"bin", kind=Kind.DIRECTORY, mode=0o755, mtime=5),
+    file(b"bin/a", noise(700_000, 1), mtime=TIME + 9),
+    file(b"bin/b", noise(5_000_001, 2), uid=3_000_000),
+    Entry(path=b"bin/c", kind=Kind.HARDLINK, mode=0o644, target=b"bin/a"),
+    *(file(b"bin/d%03d" % index, noise(40_000, index)) for index in range(120)),
+    Entry(path=b"lib", kind=Kind.SYMLINK, mode=0o777, target=b"usr/lib"),
+)
+
+
+def pack(path, entries=TREE, **settings):
+    return pack_tree(entries, path, PackSettings(time=TIME, **settings))
+
+
+def test_the_result_describes_the_file_and_the_archive_in_it(tmp_path):
+    result = pack(tmp_path / "o.wsl")
+    data = (tmp_path / "o.wsl").read_bytes()
+    tar = gzip.decompress(data)
+    assert (result.size, result.sha256) == (len(data), hashlib.sha256(data).hexdigest())
+    assert (result.tar_size, result.tar_sha256) == (len(tar), hashlib.sha256(tar).hexdigest())
+    assert result.entries == len(TREE) + 1
+    assert result.compressor.startswith("gzip: deflate ")
+
+
+def test_python_reads_back_every_entry(tmp_path):
+    pack(tmp_path / "o.wsl")
+    with tarfile.open(tmp_path / "o.wsl") as archive:
+        members = {member.name: member for member in archive}
+        assert archive.extractfile("bin/b").read() == noise(5_000_001, 2)
+        assert archive.extractfile("bin/d007").read() == noise(40_000, 7)
+    assert list(members)[:5] == [".", "bin", "bin/a", "bin/b", "bin/c"]
+    assert (members["."].mode, members["."].mtime) == (0o755, TIME)
+    assert (members["bin"].mtime, members["bin/a"].mtime) == (5, TIME)
+    assert members["bin/c"].islnk()
+    assert (members["lib"].issym(), members["lib"].linkname) == (True, "usr/lib")
+
+
+@pytest.mark.parametrize("settings", [{}, {"single_member": True}, {"kind": Compression.XZ}])
+def test_the_bytes_do_not_depend_on_the_threads(tmp_path, settings):
+    digests = {pack(tmp_path / "o.wsl", threads=threads, **settings).sha256 for threads in (1, 2, 8)}
+    assert len(digests) == 1
+
+
+def test_every_compressor_packs_the_same_archive(tmp_path):
+    kinds = [{"kind": kind} for kind in Compression]
+    presets = [{"preset": preset} for preset in Preset]
+    results = [pack(tmp_path / "o.wsl", **more) for more in (*kinds, *presets, {"single_member": True})]
+    assert len({result.tar_sha256 for result in results}) == 1
+    assert len({result.compressor for result in results}) == 7
+
+
+def first_member(data: bytes) -> bytes:
+    return zlib.decompressobj(31).decompress(data)
+
+
+def test_a_reader_of_the_first_member_alone_fails(tmp_path):
+    pack(tmp_path / "o.wsl")
+    first = first_member((tmp_path / "o.wsl").read_bytes())
+    with tarfile.open(fileobj=io.BytesIO(first), mode="r|") as archive, pytest.raises(tarfile.ReadError):
+        for _ in archive:
+            pass
+
+
+def test_a_tree_without_content_is_one_member(tmp_path):
+    empty = (Entry(path=b"a", kind=Kind.DIRECTORY, mode=0o755), Entry(path=b"b", kind=Kind.FILE, mode=0o644))
+    pack(tmp_path / "o.wsl", empty)
+    data = (tmp_path / "o.wsl").read_bytes()
+    assert first_member(data) == gzip.decompress(data)
+
+
+def test_a_single_member_is_one_member(tmp_path):
+    pack(tmp_path / "o.wsl", single_member=True)
+    data = (tmp_path / "o.wsl").read_bytes()
+    assert first_member(data) == gzip.decompress(data)
+
+
+def test_a_single_member_of_anything_but_gzip_is_refused(tmp_path):
+    with pytest.raises(UsageError, match=r"single member was asked for with xz"):
+        pack(tmp_path / "o.wsl", single_member=True, kind=Compression.XZ)
+
+
+@pytest.mark.parametrize("order", [(1, 0), (0, 0)])
+def test_unsorted_entries_are_a_bug(tmp_path, order):
+    entries = (file(b"a", b"1"), file(b"b", b"2"))
+    with pytest.raises(ValueError, match="not sorted"):
+        pack(tmp_path / "o.wsl", [entries[index] for index in order])
+
+
+def test_a_link_before_its_target_is_a_bug(tmp_path):
+    link = Entry(path=b"a", kind=Kind.HARDLINK, mode=0o644, target=b"b")
+    with pytest.raises(ValueError, match="precedes its target"):
+        pack(tmp_path / "o.wsl", [link, file(b"b", b"2")])
+
+
+def left(folder) -> list[str]:
+    return [item.name for item in folder.iterdir()]
+
+
+def test_a_failed_pack_leaves_the_former_image(tmp_path):
+    out = tmp_path / "out" / "o.wsl"
+    before = pack(out)
+    with pytest.raises(PackError):
+        pack(out, (*TREE, Entry(path=b"x/../y", kind=Kind.FILE, mode=0o644)))
+    assert hashlib.sha256(out.read_bytes()).hexdigest() == before.sha256
+    assert left(out.parent) == ["o.wsl"]
+
+
+@pytest.fixture
+def tree(tmp_path):
+    """A folder with enough files to still be reading when a test changes one."""
+    root = tmp_path / "tree"
+    root.mkdir()
+    for index in range(3):
+        (root / f"f{index}").write_bytes(noise(3_000_000, index))
+    return root
+
+
+def when_listed(root, name: str, act):
+    """The entries of `root`; `act` happens when `name` has been listed and nothing of it read."""
+    for entry in read_directory(root):
+        if entry.path == name.encode():
+            act()
+        yield entry
+
+
+@pytest.mark.parametrize(
+    "act",
+    [
+        lambda path: path.unlink(),
+        lambda path: path.write_bytes(b"short"),
+        lambda path: path.write_bytes(path.read_bytes() + b"more"),
+        lambda path: path.write_bytes(path.read_bytes()),
+    ],
+    ids=["vanished", "cut", "grown", "rewritten"],
+)
+def test_a_file_that_is_not_what_was_listed_is_one_clear_error(tmp_path, tree, act):
+    out = tmp_path / "out"
+    with pytest.raises(PackError, match=r"^/f2: changed or was cut while it was read"):
+        pack(out / "o.wsl", when_listed(tree, "f2", lambda: act(tree / "f2")))
+    assert left(out) == []
