@@ -8,8 +8,9 @@ from __future__ import annotations
 from datetime import date
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import BeforeValidator, Field, field_validator, model_validator
+from pydantic import BeforeValidator, ConfigDict, Field, field_validator, model_validator
 
+from builder.core.suggestions import did_you_mean
 from builder.model.fields import (
     AccountName,
     Flag,
@@ -20,9 +21,10 @@ from builder.model.fields import (
     matching,
     problem,
 )
+from builder.sources.bootstrap import Bootstrap
 from builder.steps.table import Step
 from builder.wsl.config import read_value
-from builder.wsl.keys import ConfigFile, find_key
+from builder.wsl.keys import ConfigFile, find_key, keys_of
 from builder.wsl.names import refuse_name
 
 Name = Annotated[
@@ -62,17 +64,40 @@ def _check_distribution_name(value: str) -> str:
     return value
 
 
-class Source(RecipeModel):
-    """Exactly one kind of source."""
+Suite = Annotated[str, matching(r"[a-z0-9][a-z0-9.+-]*", "the name of a suite, such as trixie")]
 
-    bootstrap: dict[str, Any] | None = Field(default=None, description="a base system made of packages")
-    debian: Line | None = Field(default=None, description="a suite of Debian")
+
+class Source(RecipeModel):
+    """What the root file system starts from: a mapping with exactly one key, which is its kind.
+
+    `debian: SUITE` is short for a bootstrap of that suite.
+    """
+
+    model_config = ConfigDict(json_schema_extra={"minProperties": 1, "maxProperties": 1})
+
+    bootstrap: Bootstrap | None = Field(default=None, description="a base system made of packages")
+    debian: Suite | None = Field(default=None, description="a suite of Debian, such as trixie")
 
     @model_validator(mode="after")
     def _check_one_kind(self) -> Source:
-        if len(self.model_fields_set) != 1:
-            raise ValueError("expected exactly one kind of source")
+        given = sorted(name for name in self.model_fields_set if getattr(self, name) is not None)
+        if len(given) != 1:
+            found = f"has {' and '.join(given)}" if given else "has no kind"
+            raise ValueError(f"{found}, expected exactly one of {', '.join(Source.model_fields)}")
         return self
+
+    @property
+    def model(self) -> Bootstrap:
+        """The source in its long form."""
+        if self.bootstrap is not None:
+            return self.bootstrap
+        assert self.debian is not None
+        return Bootstrap(distribution="debian", suite=self.debian)
+
+    @property
+    def title(self) -> str:
+        """What it is, in a few words."""
+        return f"{self.model.distribution} {self.model.suite}"
 
 
 class FirstRun(RecipeModel):
@@ -136,7 +161,7 @@ def _refuse_setting(file: ConfigFile, name: str, value: str) -> str:
     """Why WSL would complain about this setting, or who sets it already; empty when it is fine."""
     key = find_key(file, name)
     if key is None:
-        return f"{name} is no key of {file.value}"
+        return f"{name} is no key of {file.value}{did_you_mean(name, [key.name for key in keys_of(file)])}"
     if own := _OWN_KEYS.get(name.lower()):
         return f"{name} is set by {own}"
     try:

@@ -10,6 +10,7 @@ import jinja2.nodes
 
 from builder.core.errors import RecipeError
 from builder.core.resources import resource_folder
+from builder.core.suggestions import did_you_mean
 
 
 def render_shipped(name: str, variables: Mapping[str, object]) -> str:
@@ -39,10 +40,10 @@ def find_problems(text: str, known: Collection[str]) -> tuple[tuple[int, str], .
     try:
         tree = _environment(None).parse(text)
     except jinja2.TemplateSyntaxError as error:
-        return ((error.lineno, f"template: {error.message}"),)
+        return ((error.lineno, f"{error.message}"),)
     unknown = jinja2.meta.find_undeclared_variables(tree) - set(known) - set(_allowed_unknown(tree))
     lines = {node.name: node.lineno for node in reversed(list(tree.find_all(jinja2.nodes.Name)))}
-    found = ((lines[name], f"template: {name!r} is undefined") for name in unknown)
+    found = ((lines[name], f"{name!r} is undefined{did_you_mean(name, known)}") for name in unknown)
     return tuple(sorted(found))
 
 

@@ -178,8 +178,7 @@ class _Reading:
         if isinstance(node, yaml.ScalarNode):
             return None if node.value == "" and node.style is None else node.value
         if id(node) in self._open:
-            self._refuse(node, "an alias inside of what it stands for")
-            return None
+            raise RecipeError("an alias inside of what it stands for", where=str(self._place(node)))
         self._open.add(id(node))
         value = (
             self._mapping(node, location)

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import difflib
 import re
-from collections.abc import Iterable
 from typing import Any, get_args
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
+from builder.core.suggestions import did_you_mean
 from builder.load.document import Document, Location, Problem
 
 _KEY = "[key]"
@@ -17,7 +16,21 @@ _KEY = "[key]"
 
 def explain_errors(error: ValidationError, document: Document, model: type[BaseModel]) -> tuple[Problem, ...]:
     """One problem for each thing that kept `document` from being a `model`."""
-    return tuple(_explain(details, document, model) for details in error.errors(include_url=False))
+    errors = error.errors(include_url=False)
+    # In another version of the language everything else may mean something else.
+    version = [
+        details for details in errors if details["loc"] == ("schema",) and details["type"] != "missing"
+    ]
+    chosen = version or [details for details in errors if not _follows(details, errors)]
+    return tuple(_explain(details, document, model) for details in chosen)
+
+
+def _follows(details: ErrorDetails, errors: list[ErrorDetails]) -> bool:
+    """Whether this is about a list that is too short only because its items are wrong."""
+    loc = details["loc"]
+    return details["type"] == "too_short" and any(
+        other["loc"][: len(loc)] == loc and len(other["loc"]) > len(loc) for other in errors
+    )
 
 
 def locate(document: Document, location: Location, message: str, *, place: str = "") -> Problem:
@@ -28,12 +41,6 @@ def locate(document: Document, location: Location, message: str, *, place: str =
     return Problem(
         place=place or str(position), message=f"{label}{message}", order=(position.line, position.column)
     )
-
-
-def did_you_mean(found: str, known: Iterable[str]) -> str:
-    """`; did you mean "x"?` where one of `known` resembles `found`, else nothing."""
-    close = difflib.get_close_matches(found.lower(), sorted(known), n=1, cutoff=0.6)
-    return f'; did you mean "{close[0]}"?' if close else ""
 
 
 def _explain(details: ErrorDetails, document: Document, model: type[BaseModel]) -> Problem:
@@ -48,7 +55,7 @@ def _explain(details: ErrorDetails, document: Document, model: type[BaseModel]) 
     if kind == "value_error":
         return locate(document, location, str(details["ctx"]["error"]))
     expected = _EXPECTED.get(kind, details["msg"]).format_map(details.get("ctx", {}))
-    if kind == "literal_error":
+    if kind in _CHOICES:
         expected = expected.replace("'", "")
     hint = did_you_mean(value, _choices(details)) if isinstance(value, str) else ""
     return locate(document, location, f"found {_show(value)}, expected {expected}{hint}")
@@ -90,7 +97,8 @@ _EXPECTED = {
     "model_type": "a mapping",
     "model_attributes_type": "a mapping",
     "literal_error": "{expected}",
-    "too_short": "at least {min_length}",
+    "enum": "{expected}",
+    "too_short": "at least {min_length} of them",
     "string_too_short": "some text",
     "greater_than_equal": "at least {ge}",
     "less_than_equal": "at most {le}",
@@ -98,8 +106,11 @@ _EXPECTED = {
 """Pydantic's error types and what it expected; the names in braces are of the error's context."""
 
 
+_CHOICES = ("literal_error", "enum")
+
+
 def _choices(details: ErrorDetails) -> list[str]:
-    if details["type"] != "literal_error":
+    if details["type"] not in _CHOICES:
         return []
     return re.findall(r"'([^']*)'", str(details["ctx"]["expected"]))
 

@@ -41,8 +41,9 @@ def load_recipe(path: Path) -> LoadedRecipe:
     document = parse_document(path, str(path))
     recipe = _decode(document, path)
     folder = path.absolute().parent
-    inputs, problems = _read_inputs(recipe, folder, document)
-    _refuse([*problems, *_find_missing(recipe, folder, document)], path)
+    # Relative to where the user is, so that messages name files as they would.
+    inputs, problems = _read_inputs(recipe, path.parent, document)
+    _refuse([*problems, *_find_missing(recipe, path.parent, document)], path)
     return LoadedRecipe(
         recipe=recipe, path=path, folder=folder, places=_places(recipe, document), inputs=inputs
     )
@@ -84,12 +85,13 @@ def _read_inputs(recipe: Recipe, folder: Path, document: Document) -> tuple[tupl
 
 def _find_missing(recipe: Recipe, folder: Path, document: Document) -> list[Problem]:
     """The files that parts other than the steps name."""
-    named: tuple[tuple[Location, str | None], ...] = (
+    named: tuple[tuple[Location, str | Path | None], ...] = (
+        (("source", "bootstrap", "signed_by"), recipe.source.model.signed_by),
         (("wsl", "icon"), recipe.wsl.icon),
         (("wsl", "terminal_profile"), recipe.wsl.terminal_profile),
         (("checks", "policy"), recipe.checks.policy),
     )
-    found = (find_problem(folder / name, name, location) for location, name in named if name is not None)
+    found = (find_problem(folder / name, str(name), location) for location, name in named if name is not None)
     return [locate(document, problem.location, problem.message) for problem in found if problem is not None]
 
 

@@ -130,10 +130,9 @@ def _find_template_problems(source: Path, named: str, location: tuple[str, ...])
         text = source.read_bytes().decode("utf-8")
     except UnicodeDecodeError:
         return [InputProblem(location=location, message=f"the template {named} is not UTF-8")]
-    known = TEMPLATE_VARIABLES
     return [
         InputProblem(location=location, place=f"{source}:{line}", message=message)
-        for line, message in find_problems(text, known)
+        for line, message in find_problems(text, TEMPLATE_VARIABLES)
     ]
 
 
