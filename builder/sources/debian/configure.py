@@ -4,32 +4,40 @@ from __future__ import annotations
 
 from builder.model.operation import Exec
 
-# dpkg would run each preinst before it unpacks. Here everything is unpacked already, which preinst scripts
-# of a first installation do not notice. base-passwd makes the accounts that the others name.
-# The database's accounts exist before the rest, because scripts call chown with names.
+# dpkg would run each preinst before it unpacks; here everything is unpacked, which the preinst of a first
+# installation does not notice. They find themselves where dpkg puts them: debconf asks there whose they are
+# (debconf: frontend). base-passwd comes first, as it makes the accounts that the others name, and nothing
+# may need a dependency before these two (debootstrap configures them likewise).
 _SCRIPT = """\
 set -e
-export DPKG_MAINTSCRIPT_NAME=preinst DPKG_MAINTSCRIPT_ARCH="$ARCHITECTURE" DPKG_MAINTSCRIPT_PACKAGE_REFCOUNT=1
-export DPKG_ROOT= DPKG_ADMINDIR=/var/lib/dpkg DPKG_FORCE=unsafe-io
+admin=/var/lib/dpkg
 run_preinst() {
-  package=${1##*/}; package=${package%.preinst}
-  DPKG_MAINTSCRIPT_PACKAGE=${package%%:*} "$1" install
+  file=${1##*/}; package=${file%.preinst}; name=${package%%:*}
+  mkdir "$admin/tmp.ci"
+  for part in "$admin/info/$package".*; do cp -p "$part" "$admin/tmp.ci/${part##*.}"; done
+  dpkg-query --status "$package" > "$admin/tmp.ci/control"
+  DPKG_MAINTSCRIPT_NAME=preinst DPKG_MAINTSCRIPT_PACKAGE=$name DPKG_MAINTSCRIPT_ARCH=$ARCHITECTURE \
+    DPKG_MAINTSCRIPT_PACKAGE_REFCOUNT=1 DPKG_ROOT= DPKG_ADMINDIR=$admin DPKG_FORCE=unsafe-io \
+    "$admin/tmp.ci/preinst" install
+  rm -r "$admin/tmp.ci"
 }
 for name in base-passwd base-files; do
-  script=/var/lib/dpkg/info/$name.preinst
+  script=$admin/info/$name.preinst
   if [ -x "$script" ]; then run_preinst "$script"; fi
 done
-for script in /var/lib/dpkg/info/*.preinst; do
+for script in "$admin"/info/*.preinst; do
   case $script in
     */base-passwd.preinst | */base-files.preinst) ;;
     *) if [ -x "$script" ]; then run_preinst "$script"; fi ;;
   esac
 done
-unset DPKG_MAINTSCRIPT_NAME DPKG_MAINTSCRIPT_ARCH DPKG_MAINTSCRIPT_PACKAGE_REFCOUNT
-unset DPKG_ROOT DPKG_ADMINDIR DPKG_FORCE
 dpkg --force-unsafe-io --force-depends --configure base-passwd base-files
 dpkg --force-unsafe-io --configure -a
-rm -f /var/lib/dpkg/*-old /var/log/alternatives.log /var/log/dpkg.log /var/cache/ldconfig/aux-cache
+for folder in /var/lib/apt/lists/partial /var/cache/apt/archives/partial; do
+  if [ -d "$folder" ]; then chmod 0700 "$folder"; chown _apt "$folder"; fi
+done
+rm -f "$admin"/*-old /var/cache/debconf/*-old /var/cache/ldconfig/aux-cache \
+  /var/log/alternatives.log /var/log/dpkg.log /var/log/bootstrap.log
 """
 
 

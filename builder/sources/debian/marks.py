@@ -1,4 +1,4 @@
-"""Which packages apt regards as installed automatically: var/lib/apt/extended_states."""
+"""Why packages are there: essential ones and their dependencies, and what apt calls automatic."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from builder.sources.debian.relations import Relation, parse_relations
 def extended_states(packages: tuple[Unpacked, ...], architecture: str) -> bytes:
     """The file for a fresh base: what neither is asked for by essence or priority, nor needed by what is
     essential, came only because something depends on it."""
-    manual = {package.name for package in packages if _wanted(package)} | _essential_closure(packages)
+    manual = {package.name for package in packages if _wanted(package)} | essential_closure(packages)
     automatic = [package for package in packages if package.name not in manual]
     return "".join(_paragraph(package.name, architecture) for package in automatic).encode()
 
@@ -22,7 +22,8 @@ def _is_essential(package: Unpacked) -> bool:
     return package.fields.get("essential") == "yes"
 
 
-def _essential_closure(packages: tuple[Unpacked, ...]) -> set[str]:
+def essential_closure(packages: tuple[Unpacked, ...]) -> set[str]:
+    """The names of the essential packages and of everything they depend on."""
     providers: dict[str, list[str]] = {}
     for package in packages:
         provided = [

@@ -9,6 +9,7 @@ from builder.model.entry import Entry, Kind
 from builder.sources.debian.database import Unpacked
 from builder.sources.debian.relations import parse_relations
 
+_WAITING = b".dpkg-new"
 _MERGED = (b"bin", b"lib", b"sbin")
 _MERGED_BY_ARCHITECTURE = {"amd64": (b"lib64",), "loong64": (b"lib64",), "ppc64el": (b"lib64",)}
 
@@ -22,16 +23,22 @@ class Placement:
         self._entries: dict[bytes, Entry] = {}
         self._owners: dict[bytes, Unpacked] = {}
 
-    def add(self, package: Unpacked) -> None:
-        """Lay the content of `package` into the tree. Raises ResolveError where two packages collide."""
+    def add(self, package: Unpacked, *, essential: bool) -> None:
+        """Lay the content of `package` into the tree. Raises ResolveError where two packages collide.
+
+        Configuration files wait under the name that dpkg --configure expects. Those of `essential` packages
+        are in place as well, since these must work before they are configured (Debian Policy 3.8): the
+        postinst of passwd reads login.defs.
+        """
         conffiles = {path.encode().strip(b"/") for path in package.conffiles}
         for entry in package.deb.entries:
-            suffix = b".dpkg-new" if entry.path in conffiles else b""
-            placed = entry._replace(path=self._resolve(entry.path, entry.kind) + suffix)
-            if placed.kind is Kind.HARDLINK:
-                target = self._resolve(placed.target, placed.kind)
-                placed = placed._replace(target=target + (b".dpkg-new" if entry.target in conffiles else b""))
-            self._place(package, placed)
+            placed = self._resolved(entry)
+            if entry.path not in conffiles:
+                self._place(package, placed)
+                continue
+            self._place(package, placed._replace(path=placed.path + _WAITING))
+            if essential:
+                self._place(package, placed)
 
     def lay(self, entries: Iterable[Entry]) -> None:
         """Add entries of no package, over what is there; directories that exist stay as they are."""
@@ -51,6 +58,11 @@ class Placement:
         ordered = [self._entries[path] for path in sorted(self._entries) if path]
         yield from (entry for entry in ordered if entry.kind is not Kind.HARDLINK)
         yield from (entry for entry in ordered if entry.kind is Kind.HARDLINK)
+
+    def _resolved(self, entry: Entry) -> Entry:
+        """`entry` with the names that it and its target have on disk."""
+        target = self._resolve(entry.target, entry.kind) if entry.kind is Kind.HARDLINK else entry.target
+        return entry._replace(path=self._resolve(entry.path, entry.kind), target=target)
 
     def _resolve(self, path: bytes, kind: Kind) -> bytes:
         """Where `path` really is: what used to be /bin is a link into /usr (file-hierarchy(7))."""

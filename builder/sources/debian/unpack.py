@@ -14,7 +14,7 @@ from builder.model.lock import BootstrapSource, Package
 from builder.sources.debian.database import Unpacked, database_entries, make_unpacked, memory_file
 from builder.sources.debian.deb import read_deb
 from builder.sources.debian.image_sources import image_sources
-from builder.sources.debian.marks import extended_states
+from builder.sources.debian.marks import essential_closure, extended_states
 from builder.sources.debian.placement import Placement
 
 
@@ -36,8 +36,9 @@ def _place(
 ) -> Placement:
     placement = Placement(architecture)
     # base-files owns the top of the tree: its modes count, as it is the first that dpkg unpacks.
+    essential = essential_closure(packages)
     for package in sorted(packages, key=lambda package: (package.name != "base-files", package.name)):
-        placement.add(package)
+        placement.add(package, essential=package.name in essential)
     placement.lay(database_entries(packages, architecture, mtime))
     states = memory_file(b"var/lib/apt/extended_states", extended_states(packages, architecture), mtime=mtime)
     placement.lay([states, image_sources(source, placement.has, mtime)])
