@@ -86,8 +86,8 @@ class ArchitectureLock(LockModel):
 
 
 class Lock(LockModel):
-    """The content of `NAME.lock`. `inputs` digests the parts of the recipe that resolving reads."""
+    """The content of `NAME.lock`. `inputs` digests each part of the recipe that resolving reads."""
 
     schema_: Literal[1] = Field(default=1, alias="schema")
-    inputs: Sha256
+    inputs: dict[str, Sha256]
     architectures: dict[str, ArchitectureLock]
