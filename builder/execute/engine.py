@@ -42,6 +42,10 @@ class StepFailedError(ExecuteError):
 
     exit_status: int = 0
 
+    def __init__(self, message: str, *, exit_status: int = 0, where: str = "", fix: str = "") -> None:
+        super().__init__(message, where=where, fix=fix)
+        self.exit_status = exit_status
+
 
 class Engine(Protocol):
     """Runs operations on layers. Methods raise ExecuteError; a failed one leaves no layer behind."""

@@ -1,0 +1,72 @@
+"""Exec -> ContainerSpec: what a build step sees besides the tree."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from urllib.parse import quote
+
+from builder.core.blobs import Blobs
+from builder.core.errors import ExecuteError
+from builder.model.operation import Exec, Input, Secret
+from builder.sandbox.spec import ContainerSpec, Mount, Root, bind, file
+
+INPUTS = "/run/wslimg/inputs"
+SECRETS = "/run/secrets"
+
+
+@contextmanager
+def container_for(exec_: Exec, root: Root, blobs: Blobs, caches: Path) -> Iterator[ContainerSpec]:
+    """The container for `exec_` on `root`; its caches belong to it alone until the block ends."""
+    with ExitStack() as stack:
+        folders = [(path, stack.enter_context(_cache_folder(caches, path))) for path in sorted(exec_.caches)]
+        yield ContainerSpec(
+            root=root,
+            argv=exec_.argv,
+            env=exec_.env,
+            cwd=exec_.cwd,
+            user=exec_.user,
+            network=exec_.network,
+            mounts=(
+                *(_input_mount(part, blobs) for part in exec_.inputs),
+                *(_secret_mount(part, exec_.user) for part in exec_.secrets),
+                *(bind(folder, path, writable=True) for path, folder in folders),
+            ),
+        )
+
+
+def _input_mount(part: Input, blobs: Blobs) -> Mount:
+    target = f"{INPUTS}/{part.name}"
+    content = part.content
+    if content.data is not None:
+        return file(target, content.data, mode=0o444)
+    source = content.path or blobs.path(content.digest)
+    if not source.is_file():
+        raise ExecuteError(f"the input {part.name} is not there", where=str(source), fix="build again")
+    return bind(source.absolute(), target)
+
+
+def _secret_mount(secret: Secret, user: str) -> Mount:
+    try:
+        data = secret.path.read_bytes()
+    except OSError as error:
+        message = f"the secret {secret.name} cannot be read: {error.strerror}"
+        raise ExecuteError(message, where=str(secret.path)) from error
+    return file(f"{SECRETS}/{secret.name}", data, mode=0o400, owner=user)
+
+
+@contextmanager
+def _cache_folder(caches: Path, path: str) -> Iterator[Path]:
+    """The folder that stands behind `path` of the image in every build, locked: its users, apt for one,
+    do not expect company."""
+    folder = caches / quote(path, safe="")
+    folder.mkdir(parents=True, exist_ok=True)
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield folder
+    finally:
+        os.close(descriptor)

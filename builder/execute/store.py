@@ -1,0 +1,325 @@
+"""Keeps layers on disk: `CACHE/layers/KEY/{diff,meta.json}` with KEY the first 32 hex digits of the key.
+
+A layer is written beside its place, in a directory whose lock its writer holds, and published by rename;
+what a killed build left has no holder and is collected by the next one. Who uses a layer holds a shared
+lock on its directory, so that nobody collects it meanwhile. A layer's last use is the time of meta.json.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import secrets
+import shutil
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from builder.core.errors import ExecuteError
+from builder.core.files import write_atomic
+from builder.execute.layers.form import FULL_DISK, flavour
+
+DEFAULT_LIMIT = 20 * 2**30
+_FORMAT = 1
+_KEY_DIGITS = 32
+_PART = ".part"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Record:
+    """What meta.json says of a layer: its full key, the chain up to it, and its size on disk in bytes."""
+
+    format: int
+    key: str
+    chain: tuple[str, ...]
+    size: int
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Usage:
+    """One layer or failed tree in the store. `last_used` is in seconds since the epoch."""
+
+    folder: Path
+    record: Record
+    last_used: float
+    failed: bool
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Draft:
+    """A layer being written: its content goes to `diff`; `work` is an empty directory beside it."""
+
+    folder: Path
+    lock: int
+
+    @property
+    def diff(self) -> Path:
+        """What becomes the layer."""
+        return self.folder / "diff"
+
+    @property
+    def work(self) -> Path:
+        """Scratch space on the same file system; gone when the layer is published."""
+        return self.folder / "work"
+
+
+class Store:
+    """The layers below `cache`. Any number of processes may use it at once."""
+
+    def __init__(self, cache: Path) -> None:
+        self._layers = cache / "layers"
+        self._failed = cache / "failed"
+        self._locks = cache / "locks"
+        self._held: dict[str, int] = {}
+        for folder in (self._layers, self._failed, self._locks):
+            folder.mkdir(parents=True, exist_ok=True)
+        self._check_flavour(cache)
+        self.collect()
+
+    def _check_flavour(self, cache: Path) -> None:
+        """Layers of root and of a user namespace mark what they hide differently, and have other owners."""
+        mark = cache / "layers.flavour"
+        if not mark.exists():
+            write_atomic(mark, flavour().encode())
+        found = mark.read_text()
+        if found != flavour():
+            raise ExecuteError(
+                "this cache was written "
+                + ("by an ordinary user" if found == "user" else "by root")
+                + ", whose layers cannot be shared",
+                where=str(cache),
+                fix="give root and ordinary users a cache directory each: XDG_CACHE_HOME",
+            )
+
+    def close(self) -> None:
+        """Let go of every layer."""
+        for descriptor in self._held.values():
+            os.close(descriptor)
+        self._held.clear()
+
+    def diff(self, key: str) -> Path:
+        """Where the content of the layer `key` lies."""
+        return self._folder(key) / "diff"
+
+    def failed_diff(self, key: str) -> Path:
+        """Where the tree that the failed step of `key` left lies."""
+        return self._failed / key[:_KEY_DIGITS] / "diff"
+
+    def failed_chain(self, key: str) -> tuple[str, ...] | None:
+        """The chain below the failed tree of `key`, None if there is no such tree."""
+        record = _read_record(self._failed / key[:_KEY_DIGITS])
+        return record.chain[:-1] if record and record.key == key else None
+
+    def _folder(self, key: str) -> Path:
+        return self._layers / key[:_KEY_DIGITS]
+
+    def find(self, key: str) -> tuple[str, ...] | None:
+        """The chain of the published layer `key`, None unless all of it is there. It counts as used."""
+        record = _read_record(self._folder(key))
+        if record is None or record.key != key or not all(map(self._hold, record.chain)):
+            return None
+        for part in record.chain:
+            os.utime(self._folder(part) / "meta.json")
+        return record.chain
+
+    def _hold(self, key: str) -> bool:
+        """Keep the layer `key` from being collected while this store is open; whether it is there."""
+        if key in self._held:
+            return True
+        descriptor = _lock_folder(self._folder(key), fcntl.LOCK_SH)
+        if descriptor is None:
+            return False
+        self._held[key] = descriptor
+        return True
+
+    @contextmanager
+    def locked(self, key: str) -> Iterator[None]:
+        """Make `key` alone: who comes second waits, and then finds the layer."""
+        path = self._locks / f"{key[:_KEY_DIGITS]}.lock"
+        while True:
+            descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            if _is_at(descriptor, path):
+                break
+            os.close(descriptor)  # the one before us has removed it
+        try:
+            yield
+        finally:
+            path.unlink()
+            os.close(descriptor)
+
+    @contextmanager
+    def draft(self) -> Iterator[Draft]:
+        """A directory to write a layer in; unless it is published or kept it is gone after the block."""
+        draft = self._new_draft()
+        try:
+            draft.diff.mkdir(mode=0o755)
+            draft.work.mkdir()
+            with _full_disk_explained(self._layers):
+                yield draft
+        finally:
+            remove_tree(draft.folder)
+            os.close(draft.lock)
+
+    def _new_draft(self) -> Draft:
+        while True:
+            folder = self._layers / f".{secrets.token_hex(8)}{_PART}"
+            folder.mkdir()
+            lock = _lock_folder(folder, fcntl.LOCK_EX)
+            if lock is not None:  # else a collector came between
+                return Draft(folder=folder, lock=lock)
+
+    def publish(self, draft: Draft, key: str, below: tuple[str, ...]) -> tuple[str, ...]:
+        """Make the draft the layer `key` on the chain `below`; its chain."""
+        chain = (*below, key)
+        self._finish(draft, key, chain, self._folder(key))
+        remove_tree(self._failed / key[:_KEY_DIGITS])
+        fcntl.flock(draft.lock, fcntl.LOCK_SH)
+        self._held[key] = os.dup(draft.lock)
+        return chain
+
+    def keep_failed(self, draft: Draft, key: str, below: tuple[str, ...]) -> None:
+        """Keep the tree that a failed step left, in place of an earlier one."""
+        self._finish(draft, key, (*below, key), self._failed / key[:_KEY_DIGITS])
+
+    def _finish(self, draft: Draft, key: str, chain: tuple[str, ...], place: Path) -> None:
+        remove_tree(draft.work)
+        record = Record(format=_FORMAT, key=key, chain=chain, size=size_on_disk(draft.diff))
+        write_atomic(draft.folder / "meta.json", json.dumps(asdict(record)).encode())
+        remove_tree(place)
+        draft.folder.rename(place)
+
+    def forget(self, keys: Iterable[str]) -> None:
+        """Delete layers and failed trees; what another build uses at this moment stays."""
+        for key in keys:
+            if key in self._held:
+                os.close(self._held.pop(key))
+            _remove_unused(self._folder(key))
+            _remove_unused(self._failed / key[:_KEY_DIGITS])
+
+    def usage(self) -> tuple[Usage, ...]:
+        """All layers and failed trees, the longest unused first; of one age, what builds on others."""
+        found = [*_usage(self._layers, failed=False), *_usage(self._failed, failed=True)]
+        return tuple(sorted(found, key=lambda use: (use.last_used, -len(use.record.chain), use.record.key)))
+
+    def prune(self, limit: int = DEFAULT_LIMIT) -> int:
+        """Delete what was unused longest until all takes at most `limit` bytes. Returns the bytes freed.
+
+        What a running build uses stays.
+        """
+        uses, freed = self.usage(), 0
+        excess = sum(use.record.size for use in uses) - limit
+        for use in uses:
+            if freed >= excess:
+                break
+            if _remove_unused(use.folder):
+                freed += use.record.size
+        return freed
+
+    def collect(self) -> None:
+        """Delete what killed builds left half made."""
+        for folder in (*self._layers.glob(f".*{_PART}"), *self._failed.glob(f".*{_PART}")):
+            _remove_unused(folder)
+
+
+def _usage(parent: Path, *, failed: bool) -> Iterator[Usage]:
+    for folder in sorted(parent.iterdir()):
+        record = _read_record(folder)
+        if record is not None:
+            with suppress(FileNotFoundError):
+                last_used = (folder / "meta.json").stat().st_mtime
+                yield Usage(folder=folder, record=record, last_used=last_used, failed=failed)
+
+
+def _read_record(folder: Path) -> Record | None:
+    try:
+        fields = json.loads((folder / "meta.json").read_bytes())
+    except FileNotFoundError:
+        return None
+    if fields.get("format") != _FORMAT:
+        return None
+    return Record(format=_FORMAT, key=fields["key"], chain=tuple(fields["chain"]), size=fields["size"])
+
+
+def _lock_folder(folder: Path, mode: int) -> int | None:
+    """A descriptor that locks `folder`; None if it is gone, or somebody has it and `mode` does not wait."""
+    try:
+        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return None
+    try:
+        fcntl.flock(descriptor, mode)
+    except BlockingIOError:
+        os.close(descriptor)
+        return None
+    if not _is_at(descriptor, folder):
+        os.close(descriptor)
+        return None
+    return descriptor
+
+
+def _is_at(descriptor: int, path: Path) -> bool:
+    try:
+        return os.path.samestat(os.fstat(descriptor), path.stat())
+    except FileNotFoundError:
+        return False
+
+
+def _remove_unused(folder: Path) -> bool:
+    """Delete `folder` unless somebody holds it; whether it was deleted."""
+    descriptor = _lock_folder(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    if descriptor is None:
+        return False
+    remove_tree(folder)
+    os.close(descriptor)
+    return True
+
+
+def remove_tree(folder: Path) -> None:
+    """Delete `folder` if it is there: first its name, so that nobody finds half of it."""
+    doomed = folder
+    if not folder.name.endswith(_PART):
+        doomed = folder.with_name(f".{secrets.token_hex(8)}{_PART}")
+        try:
+            folder.rename(doomed)
+        except FileNotFoundError:
+            return
+    with suppress(FileNotFoundError):
+        shutil.rmtree(doomed)
+
+
+def size_on_disk(folder: Path) -> int:
+    """The bytes that the blocks of all files below `folder` take."""
+    total, stack = 0, [os.fspath(folder)]
+    while stack:
+        with os.scandir(stack.pop()) as items:
+            for item in items:
+                total += item.stat(follow_symlinks=False).st_blocks * 512
+                if item.is_dir(follow_symlinks=False):
+                    stack.append(item.path)
+    return total
+
+
+def check_space(folder: Path, needed: int) -> None:
+    """Raise ExecuteError unless the file system of `folder` has `needed` bytes left."""
+    free = shutil.disk_usage(folder).free
+    if free < needed:
+        raise _no_space(folder, f"{free / 1e9:.1f} GB are free where {needed / 1e9:.1f} GB are needed")
+
+
+@contextmanager
+def _full_disk_explained(folder: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in FULL_DISK:
+            raise
+        raise _no_space(folder, f"the disk is full: {error}") from error
+
+
+def _no_space(folder: Path, message: str) -> ExecuteError:
+    return ExecuteError(
+        message, where=str(folder), fix="free some space: wslimg cache prune, or another XDG_CACHE_HOME"
+    )
