@@ -8,7 +8,7 @@ from pathlib import Path
 
 
 def cache_folder(environ: Mapping[str, str] = os.environ) -> Path:
-    """`$WSLIMG_CACHE`, else `wslimg` below `$XDG_CACHE_HOME` or `~/.cache` (XDG Base Directory Specification).
+    """`$WSLIMG_CACHE`, else `wslimg` below `$XDG_CACHE_HOME` or `~/.cache` (XDG).
 
     Root's and each user's part are apart even if they share a home directory (`sudo -E`): files in it are
     owned by uids that only one of them can change. Ask before entering a user namespace.
