@@ -2,6 +2,16 @@
 
 from __future__ import annotations
 
-from builder.sources.bootstrap import BOOTSTRAP
+from typing import Any
 
-SOURCES = {"bootstrap": BOOTSTRAP}
+from pydantic import BaseModel
+
+from builder.sources.bootstrap import BOOTSTRAP
+from builder.sources.source import SourceKind
+
+SOURCES: dict[str, SourceKind[Any, Any]] = {"bootstrap": BOOTSTRAP}
+
+
+def kind_of(source: BaseModel) -> SourceKind[Any, Any]:
+    """The row that `source` is a model of."""
+    return next(kind for kind in SOURCES.values() if isinstance(source, kind.model))
