@@ -178,7 +178,9 @@ def _check_settings(file: ConfigFile, settings: dict[str, str]) -> dict[str, str
     return settings
 
 
-Settings = Annotated[dict[str, Line], BeforeValidator(_flatten)]
+Settings = Annotated[
+    dict[str, Line], BeforeValidator(_flatten, json_schema_input_type=dict[str, str | dict[str, str]])
+]
 """Keys of a WSL configuration file, `section.key`, to their values as text."""
 
 

@@ -60,8 +60,7 @@ def add_gshadow_member(old: bytes | None, arguments: Arguments) -> bytes:
 
 
 def _add_member(old: bytes | None, group: str, member: str) -> bytes:
-    present = _find(old, group)
-    assert present is not None and len(present) > 3, group
+    present = [*(_find(old, group) or [group]), "", "", ""][:4]
     members = [name for name in present[3].split(",") if name]
     if member not in members:
         members.append(member)
