@@ -26,7 +26,8 @@ class Content:
 class PutEntry:
     """One entry to lay over the tree. `kind` is FILE, DIRECTORY or SYMLINK.
 
-    A DIRECTORY with `mode` None keeps the mode and owner of one that exists and is otherwise 0755 0:0.
+    With `mode` None mode and owner are those of what exists, and otherwise 0:0 with 0755 for a DIRECTORY and
+    0644 for a FILE; such a FILE is written through a link that leads to a file.
     Missing parents are made 0755 0:0. Links in the parents are followed inside the image.
     """
 
