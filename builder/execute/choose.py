@@ -1,0 +1,59 @@
+"""Which engine runs the operations: a table of them, and the choice where none is named."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from builder.core.blobs import Blobs
+from builder.core.errors import ExecuteError, UsageError
+from builder.execute.engine import Engine, Probe
+from builder.execute.probe import probe_sandbox
+from builder.execute.sandbox import SandboxEngine
+from builder.sandbox.userns import enter_user_namespace
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class EngineRow:
+    """One engine: `probe` finds out on the file system of the cache whether it works, `open` starts it."""
+
+    name: str
+    probe: Callable[[Path], Probe]
+    open: Callable[[Path, Blobs], Engine]
+
+
+def _open_sandbox(cache: Path, blobs: Blobs) -> Engine:
+    enter_user_namespace()
+    return SandboxEngine(cache, blobs)
+
+
+# In the order in which `auto` tries them.
+ENGINES = (EngineRow(name="sandbox", probe=probe_sandbox, open=_open_sandbox),)
+
+
+def open_engine(name: str, cache: Path, blobs: Blobs) -> Engine:
+    """The engine `name`, or with "auto" the first that works, its layers below `cache`.
+
+    As an ordinary user the whole process enters a user namespace here, for which it must have a single
+    thread. Raises UsageError for a name that is not in the table, and ExecuteError with the reason of each
+    where none works.
+    """
+    cache.mkdir(parents=True, exist_ok=True)
+    if name == "auto":
+        return _first_that_works(cache).open(cache, blobs)
+    row = next((row for row in ENGINES if row.name == name), None)
+    if row is None:
+        known = ", ".join(row.name for row in ENGINES)
+        raise UsageError(f"there is no engine {name!r} yet, only {known}", fix="leave out --engine")
+    return row.open(cache, blobs)
+
+
+def _first_that_works(cache: Path) -> EngineRow:
+    failures = []
+    for row in ENGINES:
+        probe = row.probe(cache)
+        if probe.ok:
+            return row
+        failures.append(f"{row.name}: {probe.reason} (fix: {probe.fix})")
+    raise ExecuteError("no engine works here:\n" + "\n".join(f"  {line}" for line in failures))
