@@ -32,22 +32,26 @@ PackageName = Annotated[
 ]
 
 _LISTS = "/run/wslimg-apt"
-_OFFLINE_APT = (
-    "apt-get",
-    "--yes",
-    "--no-install-recommends",
+_OPTIONS = (
     *("-o", "Dir::Etc::sourcelist=/dev/null"),
     *("-o", "Dir::Etc::sourceparts=/dev/null"),
     *("-o", f"Dir::State::lists={_LISTS}"),
     *("-o", "Dir::Cache::pkgcache="),
     *("-o", "Dir::Cache::srcpkgcache="),
     *("-o", "APT::Sandbox::User=root"),
+)
+_OFFLINE_APT = (
+    "apt-get",
+    "--yes",
+    "--no-install-recommends",
+    *_OPTIONS,
     *("-o", "Dpkg::Use-Pty=0"),
     *("-o", "Dpkg::Options::=--force-unsafe-io"),
     # A file that an overlay put there before the package came is the user's.
     *("-o", "Dpkg::Options::=--force-confdef"),
     *("-o", "Dpkg::Options::=--force-confold"),
 )
+_MARK_AUTO = ("apt-mark", "-qq", *_OPTIONS, "auto")
 
 
 class Packages(StepModel[None]):
@@ -109,7 +113,7 @@ class Packages(StepModel[None]):
         if packages:
             commands.append((*_OFFLINE_APT, "install", *sorted(map(_input_path, packages))))
         if implied:
-            commands.append(("apt-mark", "auto", *implied))
+            commands.append((*_MARK_AUTO, *implied))
         if present:
             commands.append((*_OFFLINE_APT, "install", *present))
         if self.remove:
