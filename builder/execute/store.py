@@ -224,6 +224,13 @@ class Store:
             _remove_unused(folder)
 
 
+def find_layers(cache: Path, keys: Iterable[str]) -> frozenset[str]:
+    """Which of `keys` have a layer below `cache`; only looks, so that any user may ask at any time."""
+    folder = cache / "layers"
+    records = ((key, _read_record(folder / key[:_KEY_DIGITS])) for key in keys)
+    return frozenset(key for key, record in records if record is not None and record.key == key)
+
+
 def _usage(parent: Path, *, failed: bool) -> Iterator[Usage]:
     for folder in sorted(parent.iterdir()):
         record = _read_record(folder)

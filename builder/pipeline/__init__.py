@@ -1,0 +1,1 @@
+"""Joins the stages: one function per command, one line per stage."""

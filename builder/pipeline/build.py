@@ -1,0 +1,196 @@
+"""`wslimg build`: from a recipe to a checked image with its manifest and inventory."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager, closing
+from dataclasses import dataclass
+from pathlib import Path
+
+from builder.core.errors import CheckError
+from builder.core.events import Note, Sink
+from builder.core.files import write_atomic
+from builder.execute.choose import open_engine
+from builder.execute.engine import Engine, Layer, StepFailedError
+from builder.execute.perform import perform_plan
+from builder.inspect.digests import digest_files
+from builder.inspect.inventory import encode_inventory, take_inventory
+from builder.model.entry import Entry
+from builder.model.finding import Finding, Severity
+from builder.model.manifest import Cleaned, Inventory, Manifest
+from builder.model.plan import Plan
+from builder.pack.clean import CleanSettings, Removed, clean_tree
+from builder.pack.image import pack_tree
+from builder.pack.settings import Kind, PackResult, PackSettings, Preset
+from builder.pipeline.describe import describe_image, encode_manifest
+from builder.pipeline.history import remember_plan
+from builder.pipeline.prepare import BuildOptions, Prepared, choose_architecture, file_stem, load, prepare
+from builder.pipeline.stages import Timing, stage
+from builder.pipeline.verify import verify_image
+from builder.sources.table import kind_of
+from builder.steps.editors import EDITORS
+
+OpenLog = Callable[[Path, Sink], AbstractContextManager[Sink]]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class BuildResult:
+    """An image that was built: its files, what it is, what the check found, and seconds per stage."""
+
+    image: Path
+    manifest_file: Path
+    inventory_file: Path
+    log_file: Path
+    manifest: Manifest
+    findings: tuple[Finding, ...]
+    seconds: dict[str, float]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Packed:
+    """The written image, every entry in it, and what was cleaned away."""
+
+    result: PackResult
+    entries: tuple[Entry, ...]
+    cleaned: tuple[Removed, ...]
+
+
+def build_image(path: Path, options: BuildOptions, sink: Sink, open_log: OpenLog) -> BuildResult:
+    """Build the recipe `path`. `open_log` makes the sink that also writes the log file beside the image.
+
+    Raises WslimgError; then no image of this name is left that is not whole and checked.
+    """
+    timing = Timing()
+    loaded = load(path, sink, timing)
+    architecture = choose_architecture(loaded.recipe, options.architecture, str(path))
+    log_file = options.out / f"{file_stem(loaded.recipe, architecture)}.log"
+    with open_log(log_file, sink) as logged:
+        prepared = prepare(loaded, architecture, options, logged, timing)
+        with closing(open_engine(options.engine, options.cache, prepared.supply.blobs)) as engine:
+            layer = execute(prepared, engine, options, logged, timing)
+            packed = pack(prepared, engine.entries(layer), options, logged, timing)
+            inventory = inspect(prepared, packed, options, logged, timing)
+        findings = check(prepared, packed, logged, timing)
+        return record(prepared, packed, inventory, findings, log_file, timing)
+
+
+def execute(prepared: Prepared, engine: Engine, options: BuildOptions, sink: Sink, timing: Timing) -> Layer:
+    """The stage EXECUTE: fetch what is not cached, then perform what is not cached."""
+    plan, locked = prepared.plan, prepared.lock.source
+    kind = kind_of(prepared.recipe.source.model)
+    with stage("execute", sink, timing) as running:
+        if not options.use_cache:
+            engine.forget([plan.base.key, *(operation.key for operation in plan.operations)])
+        if engine.layer(plan.key) is None:
+            kind.fetch(prepared.recipe.source.model, prepared.lock, prepared.supply)
+
+        def base_entries() -> Iterable[Entry]:
+            return kind.entries(locked, prepared.architecture, prepared.supply.blobs)
+
+        try:
+            layer = perform_plan(plan, engine, base_entries, sink, editors=EDITORS)
+        except StepFailedError as error:
+            if options.debug_shell:
+                sink(
+                    Note(message=f"{error}\nopening a shell in the tree the step left; leave it with `exit`")
+                )
+                open_failed_tree(plan, engine)
+            raise
+        remember_plan(plan, options.cache)
+        running.detail = f"tree {layer.key[:12]}"
+    return layer
+
+
+def open_failed_tree(plan: Plan, engine: Engine) -> int:
+    """A shell in the tree that the first operation without a layer left; its exit status."""
+    failed = next(planned for planned in plan.operations if engine.layer(planned.key) is None)
+    below = engine.layer(failed.parent)
+    assert below is not None
+    return engine.shell(below, failed=failed.key)
+
+
+def pack(
+    prepared: Prepared, entries: Iterator[Entry], options: BuildOptions, sink: Sink, timing: Timing
+) -> Packed:
+    """The stage PACK: clean the tree and write the image beside its place."""
+    cleaned: list[Removed] = []
+    kept: list[Entry] = []
+    output = prepared.recipe.output
+    settings = PackSettings(
+        time=prepared.plan.time, kind=Kind(output.compression), preset=Preset(output.preset)
+    )
+    shipped = clean_tree(
+        entries, CleanSettings(keep_password_hashes=prepared.recipe.keep_password_hashes), cleaned.append
+    )
+    with stage("pack", sink, timing) as running:
+        result = pack_tree(_keep(shipped, kept), unchecked_path(prepared, options), settings, sink=sink)
+        running.detail = f"{result.entries} entries, sha256 {result.sha256[:12]}"
+    return Packed(result=result, entries=tuple(kept), cleaned=tuple(cleaned))
+
+
+def _keep(entries: Iterable[Entry], kept: list[Entry]) -> Iterator[Entry]:
+    for entry in entries:
+        kept.append(entry)
+        yield entry
+
+
+def unchecked_path(prepared: Prepared, options: BuildOptions) -> Path:
+    """Where the image is written until its check is done."""
+    return options.out / f".{prepared.stem}.wsl.unchecked"
+
+
+def inspect(
+    prepared: Prepared, packed: Packed, options: BuildOptions, sink: Sink, timing: Timing
+) -> Inventory:
+    """The stage INSPECT: what is inside, from the very entries that were packed."""
+    with stage("inspect", sink, timing) as running:
+        digests = digest_files(packed.entries, options.cache / "digests")
+        inventory = take_inventory(
+            packed.entries, digests, image_sha256=packed.result.sha256, time=prepared.plan.time
+        )
+        running.detail = f"{len(inventory.packages)} packages"
+    return inventory
+
+
+def check(prepared: Prepared, packed: Packed, sink: Sink, timing: Timing) -> tuple[Finding, ...]:
+    """The stage CHECK: read the image back. Raises CheckError for what would break its import."""
+    with stage("check", sink, timing) as running:
+        findings = verify_image(packed.result.path, prepared.recipe)
+        running.detail = f"{len(findings)} findings"
+    errors = [finding for finding in findings if finding.severity is Severity.ERROR]
+    if errors:
+        lines = "".join(f"\n  {finding.rule} {finding.path}: {finding.message}" for finding in errors)
+        raise CheckError(
+            f"the image breaks {len(errors)} rules and is not kept:{lines}",
+            where=prepared.stem,
+            fix="see `wslimg check --explain RULE` for each",
+        )
+    return findings
+
+
+def record(
+    prepared: Prepared,
+    packed: Packed,
+    inventory: Inventory,
+    findings: tuple[Finding, ...],
+    log_file: Path,
+    timing: Timing,
+) -> BuildResult:
+    """Give the checked image its name, and write its manifest and inventory beside it."""
+    folder = log_file.parent
+    image = folder / f"{prepared.stem}.wsl"
+    cleaned = tuple(Cleaned(path=each.path, reason=each.why, size=each.size) for each in packed.cleaned)
+    manifest = describe_image(prepared, packed.result, inventory, cleaned)
+    result = BuildResult(
+        image=image,
+        manifest_file=folder / f"{prepared.stem}.manifest.json",
+        inventory_file=folder / f"{prepared.stem}.inventory.json.zst",
+        log_file=log_file,
+        manifest=manifest,
+        findings=findings,
+        seconds=timing.seconds,
+    )
+    write_atomic(result.inventory_file, encode_inventory(inventory))
+    write_atomic(result.manifest_file, encode_manifest(manifest))
+    packed.result.path.replace(image)
+    return result

@@ -1,0 +1,89 @@
+"""`wslimg cache`: where it is, what it holds, and making room."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, closing
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from builder.core.places import cache_folder
+from builder.execute.store import Store
+from builder.sandbox.userns import enter_user_namespace
+
+# Folders of plain files that anything may be deleted from: it is made or downloaded again.
+_FOLDERS = (
+    ("downloads", "blobs"),
+    ("segments", "segments"),
+    ("digests", "digests"),
+    ("step caches", "caches"),
+    ("plans", "plans"),
+)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class CachePart:
+    """One part of the cache: `count` items that take `size` bytes."""
+
+    name: str
+    count: int
+    size: int
+
+    def as_dict(self) -> dict[str, str | int]:
+        """Plain data for JSON."""
+        return asdict(self)
+
+
+def locate_cache() -> Path:
+    """The folder of this user's cache."""
+    return cache_folder()
+
+
+def measure_cache(cache: Path) -> list[CachePart]:
+    """What `cache` holds, part by part."""
+    with open_store(cache) as store:
+        uses = store.usage()
+    layers = CachePart(name="layers", count=len(uses), size=sum(use.record.size for use in uses))
+    return [layers, *(_measure(name, cache / folder) for name, folder in _FOLDERS)]
+
+
+def prune_cache(cache: Path, limit: int) -> int:
+    """Delete the longest unused until all takes at most `limit` bytes: first downloads and the like, then
+    layers, which cost the most to make. Returns the bytes freed. What running builds use stays."""
+    total = sum(part.size for part in measure_cache(cache))
+    freed = _prune_files(cache, max(0, total - limit))
+    with open_store(cache) as store:
+        layers = sum(use.record.size for use in store.usage())
+        return freed + store.prune(max(0, layers - max(0, total - limit - freed)))
+
+
+def open_store(cache: Path) -> AbstractContextManager[Store]:
+    """The layers, opened where their owners' uids can be seen and changed."""
+    if os.geteuid() != 0 and (cache / "layers").exists():
+        enter_user_namespace()
+    return closing(Store(cache))
+
+
+def _measure(name: str, folder: Path) -> CachePart:
+    sizes = [size for _, _, size in _files(folder)]
+    return CachePart(name=name, count=len(sizes), size=sum(sizes))
+
+
+def _files(folder: Path) -> Iterator[tuple[float, Path, int]]:
+    """(last use, path, size on disk) of each file below `folder`."""
+    for path in folder.rglob("*"):
+        status = path.lstat()
+        if not path.is_dir() or path.is_symlink():
+            yield status.st_mtime, path, status.st_blocks * 512
+
+
+def _prune_files(cache: Path, excess: int) -> int:
+    freed = 0
+    everything = (file for _, folder in _FOLDERS for file in _files(cache / folder))
+    for _, path, size in sorted(everything):
+        if freed >= excess:
+            break
+        path.unlink(missing_ok=True)
+        freed += size
+    return freed
