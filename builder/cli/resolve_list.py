@@ -34,14 +34,13 @@ _FILE = "file://"
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Answer:
     """What `wsl --install NAME` does; `name` is None without one. With `defect` it fails, perhaps after it
-    `found` an entry; `fix` says how to go on. `rows` are the lines of `wsl --list --online`, `default` is the
-    name that stands for none."""
+    `found` an entry. `rows` are the lines of `wsl --list --online`, `default` is the name that stands for
+    none."""
 
     name: str | None
     architecture: str
     found: Found | None = None
     defect: Defect | None = None
-    fix: str = ""
     rows: tuple[Row, ...] = ()
     default: str | None = None
 
@@ -100,7 +99,8 @@ def resolve_name(documents: tuple[tuple[str, bytes], ...], name: str | None, arc
         found = look_up_default(available) if name is None else look_up(available, name)
     except ListError as error:
         place = f"{error.where}: " if error.where else ""
-        return replace(answer, defect=Defect(code=error.code, message=place + error.message), fix=error.fix)
+        defect = Defect(code=error.code, message=place + error.message, fix=error.fix)
+        return replace(answer, defect=defect)
     return replace(answer, found=found, defect=_find_defect(found, available))
 
 
@@ -110,7 +110,7 @@ def render_json(answer: Answer) -> str:
         "name": answer.name,
         "architecture": answer.architecture,
         "entry": answer.found and _describe(answer.found, answer.architecture),
-        "error": answer.defect and _describe_defect(answer, answer.defect),
+        "error": answer.defect and _describe_defect(answer.defect),
         "online": [asdict(row) for row in answer.rows],
     }
     return json.dumps(document, indent=2)
@@ -141,7 +141,7 @@ def _render_found(answer: Answer, found: Found, command: str) -> Iterator[str]:
 
 
 def _render_defect(answer: Answer, defect: Defect, command: str) -> Iterator[str]:
-    error = _describe_defect(answer, defect)
+    error = _describe_defect(defect)
     yield f"`{command}` on {answer.architecture} fails: {error['message']}"
     yield f"  error: {error['code']} ({error['hex']})"
     yield f"  fix: {error['fix']}"
@@ -166,10 +166,10 @@ def _describe(found: Found, architecture: str) -> dict[str, str | bool]:
     return entry
 
 
-def _describe_defect(answer: Answer, defect: Defect) -> dict[str, str]:
+def _describe_defect(defect: Defect) -> dict[str, str]:
     code = find_code(defect.code)
     assert code is not None
-    return {"code": code.name, "hex": code.hex, "message": defect.message, "fix": answer.fix or code.fix}
+    return {"code": code.name, "hex": code.hex, "message": defect.message, "fix": defect.fix or code.fix}
 
 
 def _render_rows(rows: tuple[Row, ...]) -> list[str]:

@@ -134,14 +134,16 @@ def for_architecture(whole: DistributionList, architecture: str) -> Distribution
 
 
 def _read_list(root: _Object) -> DistributionList:
-    flavors = root.object("ModernDistributions")
+    flavors = root.numbered("ModernDistributions")
     return DistributionList(
-        default=root.text("Default") if "Default" in root else None,
+        default=root.optional_text("Default"),
         flavors=tuple(
             FlavorEntry(name=name, versions=tuple(_read_version(entry) for entry in flavors.objects(name)))
             for name in flavors
         ),
-        legacy=tuple(_read_legacy(entry) for entry in root.objects("Distributions")),
+        legacy=()
+        if root.is_null("Distributions")
+        else tuple(map(_read_legacy, root.objects("Distributions"))),
     )
 
 
@@ -190,9 +192,6 @@ class _Object:
     def __iter__(self) -> Iterator[str]:
         return iter(self._members)
 
-    def __contains__(self, name: str) -> bool:
-        return name in self._members
-
     def is_null(self, name: str) -> bool:
         return self._members.get(name) is None
 
@@ -207,6 +206,14 @@ class _Object:
 
     def object(self, name: str) -> _Object:
         return _Object(self._members.get(name, {}), f"{self._path}.{name}")
+
+    def numbered(self, name: str) -> _Object:
+        """Like `object`, but null is empty and an array has its indexes for names: nlohmann::json::items()."""
+        value = {} if self.is_null(name) else self._members[name]
+        return _Object(
+            {str(index): item for index, item in enumerate(value)} if isinstance(value, list) else value,
+            f"{self._path}.{name}",
+        )
 
     def objects(self, name: str) -> Iterator[_Object]:
         for index, item in enumerate(self._read(name, list, "an array", [])):

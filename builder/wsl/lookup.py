@@ -16,6 +16,7 @@ from builder.wsl.names import refuse_name
 
 _PREFIX = "file://"
 _SHA256_DIGITS = 64
+_HASH_FIX = "give the 64 hexadecimal digits that sha256sum prints for the image"
 _HEX_PREFIX = re.compile(r"0[xX]")
 _LOWER = str.maketrans("ABCDEFGHIJKLMNOPQRSTUVWXYZ", "abcdefghijklmnopqrstuvwxyz")
 
@@ -49,10 +50,11 @@ class Row:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Defect:
-    """Why installing an entry fails, and with which error of wsl.exe."""
+    """Why installing fails, with which error of wsl.exe, and how to go on."""
 
     code: str
     message: str
+    fix: str
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -137,9 +139,13 @@ def find_defect(version: Version, architecture: str) -> Defect | None:
     """What makes installing `version` fail whatever file its address leads to; mostly after the download."""
     archive = version.archive(architecture)
     if archive is None:
-        return Defect(code="E_UNEXPECTED", message=f"has no image for {architecture}")
+        return Defect(
+            code="E_UNEXPECTED", message=f"has no image for {architecture}", fix=f"add one for {architecture}"
+        )
     if refusal := refuse_name(version.name):
-        return Defect(code="E_INVALIDARG", message=f"the name {version.name!r} {refusal}")
+        return Defect(
+            code="E_INVALIDARG", message=f"the name {version.name!r} {refusal}", fix="rename the entry"
+        )
     return _find_hash_defect(archive)
 
 
@@ -200,11 +206,12 @@ def _find_hash_defect(archive: Archive) -> Defect | None:
         _HEX_PREFIX.sub("", archive.sha256, count=1) if _HEX_PREFIX.match(archive.sha256) else archive.sha256
     )
     if not re.fullmatch(r"(?:[0-9a-fA-F]{2})*", digits):
-        return Defect(code="E_INVALIDARG", message=f"Invalid hex string: {archive.sha256}")
+        return Defect(code="E_INVALIDARG", message=f"Invalid hex string: {archive.sha256}", fix=_HASH_FIX)
     if len(digits) != _SHA256_DIGITS:
         return Defect(
             code="TRUST_E_BAD_DIGEST",
             message=f"Sha256 has {len(digits)} digits instead of {_SHA256_DIGITS} and matches no file",
+            fix=_HASH_FIX,
         )
     return None
 

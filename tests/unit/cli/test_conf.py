@@ -90,7 +90,7 @@ def test_text_names_the_line_at_which_wsl_stops(tmp_path):
     result = run(path)
     assert result.exit_code == 1
     assert f"{path}:3: Invalid key name in /etc/wsl.conf:3" in result.stdout
-    assert "WSL stops there: whatever follows line 3 has no effect" in result.stdout
+    assert "WSL up to 2.9.4 stops there: whatever follows line 3 has no effect" in result.stdout
     assert '"a\\x1b[2J"' in result.stdout
 
 

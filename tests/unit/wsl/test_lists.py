@@ -176,6 +176,15 @@ def test_null_stands_for_absent_where_wsl_allows_it():
     assert made.legacy[0].amd64_package_url is None
 
 
+def test_null_and_arrays_at_the_top_are_taken_as_nlohmann_json_takes_them():
+    nothing = {"Default": None, "ModernDistributions": None, "Distributions": None}
+    assert read(nothing) == read({"ModernDistributions": []}) == DistributionList()
+    assert [flavor.name for flavor in read({"ModernDistributions": [[], [entry("A-1")]]}).flavors] == [
+        "0",
+        "1",
+    ]
+
+
 def wrong(**change: object) -> dict[str, Any]:
     return {"ModernDistributions": {"A": [entry("A-1") | change]}}
 
@@ -185,7 +194,13 @@ def wrong(**change: object) -> dict[str, Any]:
     [
         ([], "$: expected an object, found an array"),
         ({"Default": 1}, "$.Default: expected a string, found a number"),
-        ({"ModernDistributions": []}, "$.ModernDistributions: expected an object, found an array"),
+        ({"ModernDistributions": 5}, "$.ModernDistributions: expected an object, found a number"),
+        ({"ModernDistributions": [{}]}, "$.ModernDistributions.0: expected an array, found an object"),
+        ({"ModernDistributions": {"A": None}}, "$.ModernDistributions.A: expected an array, found null"),
+        (
+            {"ModernDistributions": {"A": [None]}},
+            "$.ModernDistributions.A[0]: expected an object, found null",
+        ),
         ({"ModernDistributions": {"A": {}}}, "$.ModernDistributions.A: expected an array, found an object"),
         (
             {"ModernDistributions": {"A": ["x"]}},
@@ -270,6 +285,7 @@ def test_an_entry_that_is_shown_may_still_fail_to_install(name, sha, code, messa
     assert defect is not None
     assert defect.code == code
     assert message in defect.message
+    assert defect.fix.startswith("rename the entry" if sha == SHA else "give the 64 hexadecimal digits")
 
 
 @pytest.mark.parametrize("sha", [SHA, SHA.upper(), "0x" + SHA, "0X" + SHA])
