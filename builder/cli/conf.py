@@ -75,7 +75,8 @@ def render_text(parsed: ParsedConfig, path: Path) -> str:
         lines += ["", "WSL warns:"]
         lines += [f"  {path}:{warning.line}: {_printable(warning.message)}" for warning in parsed.warnings]
     if parsed.stopped:
-        lines.append(f"  WSL up to 2.9.4 stops there: whatever follows line {parsed.warnings[-1].line} has no effect")
+        last = parsed.warnings[-1].line
+        lines.append(f"  WSL up to 2.9.4 stops there: whatever follows line {last} has no effect")
     lines += ["", "Defaults:", *(_row(setting) for setting in defaults)]
     return "\n".join(lines)
 

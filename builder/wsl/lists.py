@@ -208,7 +208,7 @@ class _Object:
         return _Object(self._members.get(name, {}), f"{self._path}.{name}")
 
     def numbered(self, name: str) -> _Object:
-        """Like `object`, but null is empty and an array has its indexes for names: nlohmann::json::items()."""
+        """Like `object`, but null is empty and an array's names are its indexes: nlohmann::json::items()."""
         value = {} if self.is_null(name) else self._members[name]
         return _Object(
             {str(index): item for index, item in enumerate(value)} if isinstance(value, list) else value,
