@@ -12,7 +12,8 @@ from urllib.parse import urlsplit
 from builder.core.http import Route
 from builder.sources.debian.deb822 import parse_paragraphs
 
-_TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|[{};]|(?:(?!//|/\*)[^\s{};"])+|//[^\n]*|/\*.*?\*/|#[^\n]*', re.DOTALL)
+_COMMENT = r"//[^\n]*|\#[^\n]*|/\*.*?\*/"
+_TOKEN = re.compile(rf'{_COMMENT}|"(?:[^"\\]|\\.)*"|[{{}};]|(?:(?!//|/\*)[^\s{{}};"])+', re.DOTALL)
 
 
 class Login(NamedTuple):

@@ -1,0 +1,139 @@
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import pytest
+
+from builder.core.errors import ResolveError
+from builder.core.http import Http, NotFoundError, Route, UnreachableError, certificates, without_login
+
+DATA = bytes(range(256)) * 4096
+
+
+@contextmanager
+def serving(answer: Callable[[BaseHTTPRequestHandler], None]) -> Iterator[str]:
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            answer(self)
+
+        def log_message(self, *_: object) -> None: ...
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    thread = threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True)
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}/file"
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
+
+
+def client(login: tuple[str, str] | None = None) -> Http:
+    return Http(route=lambda _url: Route(proxy="DIRECT", login=login), attempts=3, pause=0, timeout=10)
+
+
+def send(handler: BaseHTTPRequestHandler, status: int, data: bytes, announced: int | None = None) -> None:
+    handler.send_response(status)
+    handler.send_header("Content-Length", str(len(data) if announced is None else announced))
+    handler.end_headers()
+    handler.wfile.write(data)
+
+
+def test_a_cut_transfer_is_resumed_where_it_stopped() -> None:
+    starts: list[int] = []
+
+    def answer(handler: BaseHTTPRequestHandler) -> None:
+        start = int((handler.headers.get("Range") or "bytes=0-")[6:-1])
+        starts.append(start)
+        part = DATA[start : start + len(DATA) // 2]
+        send(handler, 206 if start else 200, part, announced=len(DATA) - start)
+
+    with serving(answer) as url:
+        assert client().read(url, limit=len(DATA)) == DATA
+    assert starts == [0, len(DATA) // 2]
+
+
+def test_a_server_without_ranges_is_read_again_from_the_start() -> None:
+    asked: list[str] = []
+
+    def answer(handler: BaseHTTPRequestHandler) -> None:
+        asked.append(handler.path)
+        send(handler, 200, DATA[: 1000 if len(asked) == 1 else None], announced=len(DATA))
+
+    with serving(answer) as url:
+        assert client().read(url, limit=len(DATA)) == DATA
+    assert len(asked) == 2
+
+
+def test_a_passing_error_is_tried_again() -> None:
+    statuses = iter((503, 429, 200))
+    with serving(lambda handler: send(handler, next(statuses), b"ok")) as url:
+        assert client().read(url, limit=10) == b"ok"
+
+
+def test_an_error_that_stays_is_reported_with_address_and_fix() -> None:
+    with serving(lambda handler: send(handler, 500, b"")) as url:
+        with pytest.raises(UnreachableError) as caught:
+            client().read(url, limit=10)
+        message = str(caught.value)
+    assert message.startswith(f"{url}: cannot be read after 3 attempts (the server answered 500")
+    assert "http_proxy" in message
+
+
+def test_a_missing_file_is_not_asked_for_twice() -> None:
+    asked: list[str] = []
+
+    def answer(handler: BaseHTTPRequestHandler) -> None:
+        asked.append(handler.path)
+        send(handler, 404, b"")
+
+    with serving(answer) as url, pytest.raises(NotFoundError, match="no such file on the server"):
+        client().read(url, limit=10)
+    assert len(asked) == 1
+
+
+def test_a_refused_login_says_so() -> None:
+    refused = pytest.raises(ResolveError, match="answered 401")
+    with serving(lambda handler: send(handler, 401, b"")) as url, refused as caught:
+        client().read(url, limit=10)
+    assert "check login and proxy" in str(caught.value)
+
+
+def test_a_dead_server_is_reported_with_the_innermost_cause() -> None:
+    with pytest.raises(UnreachableError, match=r"Connection refused"):
+        client().read("http://127.0.0.1:9/file", limit=10)
+
+
+def test_more_than_the_limit_is_refused() -> None:
+    refused = pytest.raises(ResolveError, match="has more than 100 bytes")
+    with serving(lambda handler: send(handler, 200, DATA)) as url, refused:
+        client().read(url, limit=100)
+
+
+def test_the_login_of_the_route_is_sent() -> None:
+    seen: list[str | None] = []
+
+    def answer(handler: BaseHTTPRequestHandler) -> None:
+        seen.append(handler.headers.get("Authorization"))
+        send(handler, 200, b"ok")
+
+    with serving(answer) as url:
+        client(("alice", "pw")).read(url, limit=10)
+    assert seen == ["Basic YWxpY2U6cHc="]
+
+
+def test_messages_hold_no_password() -> None:
+    assert without_login("http://user:secret@host:8/a?b") == "http://host:8/a?b"
+    with pytest.raises(UnreachableError) as caught:
+        client().read("http://user:secret@127.0.0.1:9/file", limit=10)
+    assert "secret" not in str(caught.value)
+
+
+def test_certificates_come_from_the_environment_first(tmp_path: object) -> None:
+    assert certificates({"SSL_CERT_FILE": "/a", "REQUESTS_CA_BUNDLE": "/b"}) == "/b"
+    assert certificates({"SSL_CERT_FILE": "/a"}) == "/a"
+    assert certificates({"SSL_CERT_DIR": f"/nowhere:{tmp_path}"}) == str(tmp_path)
