@@ -3,7 +3,7 @@
 Source: microsoft/WSL src/shared/configfile/configfile.cpp:ParseConfigFile, called without
 CFG_SKIP_INVALID_LINES, so that the first invalid line ends the reading. That holds up to WSL 2.9.4;
 later versions skip the invalid line instead (microsoft/WSL#41606) and call an escaped carriage return
-invalid (microsoft/WSL#41591). An image must suit all of them, so the stricter reading is the one here.
+invalid (microsoft/WSL#41591). An image must suit those that are installed, so that is the reading here.
 """
 
 from __future__ import annotations
@@ -144,9 +144,8 @@ class _Reader:
 
     def _unescape(self, escape: bytes, offset: int) -> bytes:
         if escape not in _ESCAPES:
-            character = (
-                chr(escape[1]) if len(escape) > 1 else "\xff"
-            )  # WSL prints the end of file as a character
+            # WSL prints the end of the file as if it were a character.
+            character = chr(escape[1]) if len(escape) > 1 else "\xff"
             raise _SyntaxError(f"Invalid escaped character: '{character}'", offset + 1)
         self.wsl_line += escape == b"\\\n"
         return _ESCAPES[escape]
