@@ -24,6 +24,7 @@ from builder.core.errors import RecipeError
 from builder.model.fields import Flag, matching
 from builder.model.lock import Package
 from builder.model.operation import Content, Exec, Input, Operation
+from builder.steps.contents import inline_content
 from builder.steps.families import Command, Family
 from builder.steps.step import INPUTS, StepContext, StepModel
 
@@ -32,26 +33,19 @@ PackageName = Annotated[
 ]
 
 _LISTS = "/run/wslimg-apt"
-_OPTIONS = (
-    *("-o", "Dir::Etc::sourcelist=/dev/null"),
-    *("-o", "Dir::Etc::sourceparts=/dev/null"),
-    *("-o", f"Dir::State::lists={_LISTS}"),
-    *("-o", "Dir::Cache::pkgcache="),
-    *("-o", "Dir::Cache::srcpkgcache="),
-    *("-o", "APT::Sandbox::User=root"),
-)
-_OFFLINE_APT = (
-    "apt-get",
-    "--yes",
-    "--no-install-recommends",
-    *_OPTIONS,
-    *("-o", "Dpkg::Use-Pty=0"),
-    *("-o", "Dpkg::Options::=--force-unsafe-io"),
-    # A file that an overlay put there before the package came is the user's.
-    *("-o", "Dpkg::Options::=--force-confdef"),
-    *("-o", "Dpkg::Options::=--force-confold"),
-)
-_MARK_AUTO = ("apt-mark", "-qq", *_OPTIONS, "auto")
+_CONFIGURATION = f"""\
+Dir::Etc::sourcelist "/dev/null";
+Dir::Etc::sourceparts "/dev/null";
+Dir::State::lists "{_LISTS}";
+Dir::Cache::pkgcache "";
+Dir::Cache::srcpkgcache "";
+APT::Sandbox::User "root";
+Dpkg::Use-Pty "0";
+// A file that an overlay put there before the package came is the user's.
+Dpkg::Options {{ "--force-unsafe-io"; "--force-confdef"; "--force-confold"; }};
+"""
+"""For every apt tool while the step runs, those that packages' own scripts start included (apt.conf(5))."""
+_APT = ("apt-get", "--yes", "--no-install-recommends")
 
 
 class Packages(StepModel[None]):
@@ -84,41 +78,52 @@ class Packages(StepModel[None]):
                 f"no package manager is known for the distribution {context.os_release.get('ID', '?')!r}",
                 fix="install with a run step, or add the family to builder/steps/families.py",
             )
-        locked = context.packages
-        commands = self._networked(context.family) if locked is None else self._offline(locked.packages)
-        return (
-            Exec(
-                argv=("/bin/sh", "-e", "-c", "\n".join(commands)),
-                env=context.environment(*context.family.environment),
-                network=locked is None,
-                inputs=() if locked is None else _package_inputs(locked.packages),
-            ),
+        return (self._run_networked(context) if context.packages is None else self._run_offline(context),)
+
+    def _run_networked(self, context: StepContext) -> Exec:
+        return Exec(
+            argv=_shell(self._networked(context.family)),
+            env=context.environment(*context.family.environment),
+            network=bool(self.install),
         )
 
-    def _networked(self, family: Family) -> list[str]:
+    def _run_offline(self, context: StepContext) -> Exec:
+        packages = context.packages.packages if context.packages is not None else ()
+        configuration = Input(name="apt.conf", content=inline_content(_CONFIGURATION.encode("ascii")))
+        return Exec(
+            argv=_shell(self._offline(packages)),
+            env=context.environment(*context.family.environment, ("APT_CONFIG", f"{INPUTS}/apt.conf")),
+            inputs=(configuration, *_package_inputs(packages)),
+        )
+
+    def _networked(self, family: Family) -> list[Command]:
         install = family.install_recommends if self.recommends else family.install
         commands: list[Command] = []
         if self.install:
             commands += [family.refresh, (*install, *self.install)]
         if self.remove:
             commands.append((*family.remove, *self.remove))
-        return [shlex.join(command) for command in commands]
+        return commands
 
-    def _offline(self, packages: tuple[Package, ...]) -> list[str]:
+    def _offline(self, packages: tuple[Package, ...]) -> list[Command]:
         """Install the files, mark what nobody asked for, then let apt mark what was there already."""
         names = {package.name for package in packages}
         implied = sorted(names - set(self.install))
         present = [name for name in self.install if name not in names]
         commands: list[Command] = [("mkdir", "-p", f"{_LISTS}/partial")]
         if packages:
-            commands.append((*_OFFLINE_APT, "install", *sorted(map(_input_path, packages))))
+            commands.append((*_APT, "install", *sorted(map(_input_path, packages))))
         if implied:
-            commands.append((*_MARK_AUTO, *implied))
+            commands.append(("apt-mark", "-qq", "auto", *implied))
         if present:
-            commands.append((*_OFFLINE_APT, "install", *present))
+            commands.append((*_APT, "install", *present))
         if self.remove:
-            commands.append((*_OFFLINE_APT, "--auto-remove", "purge", *self.remove))
-        return [shlex.join(command) for command in commands]
+            commands.append((*_APT, "--auto-remove", "purge", *self.remove))
+        return commands
+
+
+def _shell(commands: list[Command]) -> Command:
+    return ("/bin/sh", "-e", "-c", "\n".join(map(shlex.join, commands)))
 
 
 def _package_inputs(packages: tuple[Package, ...]) -> tuple[Input, ...]:

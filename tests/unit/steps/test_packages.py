@@ -36,11 +36,10 @@ def plan(value: object, *locked: Package, **changes: object) -> tuple[Exec, list
 def test_locked_packages_are_installed_from_their_files_without_the_network():
     operation, commands = plan(["git"], package("git", "1:2.47-1"), package("liberror-perl"))
     assert not operation.network
-    assert [item.name for item in operation.inputs] == ["git_2.47-1_amd64.deb", "liberror-perl_1.0_amd64.deb"]
-    assert operation.inputs[0].content.path is None
-    install = commands[1]
-    assert install[-2:] == [f"/run/wslimg/inputs/{item.name}" for item in operation.inputs]
-    assert "Dir::Etc::sourceparts=/dev/null" in install
+    configuration, *packages = operation.inputs
+    assert [item.name for item in packages] == ["git_2.47-1_amd64.deb", "liberror-perl_1.0_amd64.deb"]
+    assert commands[1][-2:] == [f"/run/wslimg/inputs/{item.name}" for item in packages]
+    assert ("APT_CONFIG", f"/run/wslimg/inputs/{configuration.name}") in operation.env
 
 
 def test_what_nobody_asked_for_by_name_is_marked_as_automatic():
@@ -93,3 +92,9 @@ def test_an_unknown_distribution_says_how_to_go_on():
 )
 def test_a_family_is_found_by_id_then_by_what_it_is_like(os_release, name):
     assert family_of(os_release).name == name
+
+
+def test_removing_alone_needs_no_network():
+    operation, commands = plan({"remove": ["nano"]})
+    assert not operation.network
+    assert commands == [[*context().family.remove, "nano"]]
