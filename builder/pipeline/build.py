@@ -22,6 +22,7 @@ from builder.model.plan import Plan
 from builder.pack.clean import CleanSettings, Removed, clean_tree
 from builder.pack.image import pack_tree
 from builder.pack.settings import Kind, PackResult, PackSettings, Preset
+from builder.pack.settle import settle_directories
 from builder.pipeline.describe import describe_image, encode_manifest
 from builder.pipeline.history import remember_plan
 from builder.pipeline.prepare import BuildOptions, Prepared, choose_architecture, file_stem, load, prepare
@@ -123,7 +124,8 @@ def pack(
         entries, CleanSettings(keep_password_hashes=prepared.recipe.keep_password_hashes), cleaned.append
     )
     with stage("pack", sink, timing) as running:
-        result = pack_tree(_keep(shipped, kept), unchecked_path(prepared, options), settings, sink=sink)
+        settled = settle_directories(shipped, settings.time)
+        result = pack_tree(_keep(settled, kept), unchecked_path(prepared, options), settings, sink=sink)
         running.detail = f"{result.entries} entries, sha256 {result.sha256[:12]}"
     return Packed(result=result, entries=tuple(kept), cleaned=tuple(cleaned))
 
