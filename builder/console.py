@@ -20,6 +20,7 @@ from tqdm import tqdm
 from builder.core.errors import WslimgError
 from builder.core.events import Event, Note, Output, Progress, Sink, StageFinished, StageStarted, Step
 
+_TITLE_WIDTH = 78
 PROGRESS_MODES = ("auto", "bar", "plain", "json")
 
 
@@ -121,13 +122,14 @@ class Plain:
     def show_step(self, event: Step) -> None:
         """What ran and what did not have to."""
         place = f"  [{event.index}/{event.count}]"
+        title = shorten(event.title, _TITLE_WIDTH)
         if event.state == "cached":
-            self.line(f"{place} {event.title}  {self.paint('32', 'cached')}")
+            self.line(f"{place} {title}  {self.paint('32', 'cached')}")
         elif event.state == "running":
-            self.line(f"{place} {event.title}")
+            self.line(f"{place} {title}")
         else:
             self.flush_output()
-            self.line(f"{place} {event.title}  {event.seconds:.1f} s")
+            self.line(f"{place} took {event.seconds:.1f} s")
 
     def show_progress(self, event: Progress) -> None:
         """Nothing but the end: a log needs no movement."""
@@ -231,6 +233,12 @@ def _amount(number: int, unit: str) -> str:
     if unit != "B":
         return f"{number} {unit}"
     return format_size(number)
+
+
+def shorten(text: str, width: int) -> str:
+    """`text` on one line of at most `width` characters, with an ellipsis for what was cut."""
+    line = " ".join(text.split())
+    return line if len(line) <= width else line[: width - 4] + " ..."
 
 
 def format_size(size: float) -> str:
