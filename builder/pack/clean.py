@@ -9,12 +9,11 @@ from dataclasses import dataclass
 from builder.core.errors import PackError
 from builder.model.entry import Entry, Kind
 from builder.pack.clean_rules import RULES, Action, Rule, RuleFinder
-from builder.pack.fill import read_span
+from builder.pack.content import read_entry
 from builder.pack.memory import with_content
 from builder.pack.shadow import redact_hashes
 from builder.pack.xattrs import ship_xattrs
 from builder.tar.header import printable
-from builder.tar.write import Span
 
 _MAX_SHADOW = 16 << 20
 
@@ -140,13 +139,3 @@ def _redact(entry: Entry) -> Entry:
         return entry
     text, count = redact_hashes(read_entry(entry))
     return with_content(entry, text) if count else entry
-
-
-def read_entry(entry: Entry) -> bytes:
-    """The content of a small FILE. Raises PackError."""
-    if not entry.size:
-        return b""
-    data = bytearray(entry.size)
-    with memoryview(data) as view:
-        read_span(Span(entry, 0, entry.size), view)
-    return bytes(data)

@@ -27,6 +27,7 @@ DICTIONARY = 32 << 10
 
 _LEVELS = {Preset.FAST: 1, Preset.DEFAULT: 6, Preset.SMALL: 9}
 _MIB = 1 << 20
+_NONE = "none"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -44,6 +45,11 @@ class Compressor:
     chained: bool = False
     head: bytes = b""
     tail: Callable[[int, int], bytes] = lambda _crc, _size: b""
+
+    @property
+    def cacheable(self) -> bool:
+        """Whether compressed segments are worth keeping, and the same wherever they stand."""
+        return not self.chained and self.name != _NONE
 
 
 def choose_compressor(settings: PackSettings) -> Compressor:
@@ -65,7 +71,7 @@ def choose_compressor(settings: PackSettings) -> Compressor:
                 name=f"zstd: {_zstd_version()}, level {_ZSTD_LEVEL}", target=4 * _MIB, compress=_zstd
             )
         case Kind.NONE:
-            return Compressor(name="none", target=_MIB, compress=lambda data, _before: bytes(data))
+            return Compressor(name=_NONE, target=_MIB, compress=lambda data, _before: bytes(data))
 
 
 def _gzip_members(level: int) -> Compressor:

@@ -10,7 +10,7 @@ import errno
 import os
 
 from builder.model.entry import Entry
-from builder.pack.fill import open_entry, read_full
+from builder.pack.content import open_entry, read_full
 from builder.tar.sparse import Region
 
 THRESHOLD = 256 << 20

@@ -17,8 +17,8 @@ from builder.model.entry import Entry, Kind
 from builder.tar.format import GNU_LONG_LINK, GNU_LONG_NAME, PAX, USTAR_MAGIC, XATTR_KEY
 from builder.tar.parse import padding
 
-_BLOCK = struct.Struct("100s8s8s8s12s12s8sc100s8s32s32s8s8s155s12x").pack
-_BLANKS = b" " * 8
+_BLOCK = struct.Struct("100s57s100s8s64x16s155s12x").pack
+_NUMBERS = b"%07o\0%07o\0%07o\0%011o\0%011o\0        %b"
 _MAX_OCTAL = {8: 1 << 21, 12: 1 << 33}
 _IMPOSSIBLE = re.compile(rb"\0|(?:\A|/)(?:\.\.?)?(?:/|\Z)|[^/]{256}")
 _OWNER = Entry(path=b"", kind=Kind.FILE, mode=0o644)
@@ -48,16 +48,17 @@ def pack_extensions(entry: Entry, name: bytes, *, split: bool) -> bytes:
 def pack_block(name: bytes, entry: Entry, flag: bytes, size: int) -> bytes:
     """One header block with `size` as the length of what follows; a longer name is cut."""
     prefix, short = split_name(name) if len(name) > 100 else (b"", name)
-    major, minor = _device(entry) if flag in b"34" else (b"", b"")
-    numbers = pack_number(entry.uid, 8), pack_number(entry.gid, 8)
-    times = pack_number(size, 12), pack_number(entry.mtime, 12)
-    mode = b"%07o" % (entry.mode & 0o7777)
-    link = entry.target[:100]
-    return seal(
-        _BLOCK(
-            short, mode, *numbers, *times, _BLANKS, flag, link, USTAR_MAGIC, b"", b"", major, minor, prefix
-        )
-    )
+    device = _device(entry) if flag in b"34" else b""
+    return seal(_BLOCK(short, _numbers(entry, flag, size), entry.target[:100], USTAR_MAGIC, device, prefix))
+
+
+def _numbers(entry: Entry, flag: bytes, size: int) -> bytes:
+    """The fields from the mode to the type flag, the checksum blank; in one go where all fit as octal."""
+    mode, uid, gid, mtime = entry.mode & 0o7777, entry.uid, entry.gid, entry.mtime
+    if 0 <= uid | gid < 1 << 21 and 0 <= mtime | size < 1 << 33:
+        return _NUMBERS % (mode, uid, gid, size, mtime, flag)
+    owner = pack_number(uid, 8) + pack_number(gid, 8)
+    return b"%07o\0%b%b%b        %b" % (mode, owner, pack_number(size, 12), pack_number(mtime, 12), flag)
 
 
 def seal(block: bytes) -> bytes:
@@ -70,7 +71,7 @@ def seal(block: bytes) -> bytes:
 def pack_number(value: int, width: int) -> bytes:
     """`value` as octal text, or as GNU's base-256 where it is negative or too large for `width` bytes."""
     if 0 <= value < _MAX_OCTAL[width]:
-        return b"%0*o" % (width - 1, value)
+        return b"%0*o\0" % (width - 1, value)
     number = bytearray(value.to_bytes(width, "big", signed=True))
     number[0] |= 0x80
     return bytes(number)
@@ -87,13 +88,13 @@ def member_name(entry: Entry) -> bytes:
     path = entry.path
     if not path and entry.kind is Kind.DIRECTORY:
         return b"./"
-    if _IMPOSSIBLE.search(path) or len(path) > _MAX_PATH:
+    if _is_suspect(path) and (_IMPOSSIBLE.search(path) or len(path) > _MAX_PATH):
         raise PackError(
             f"no archive for WSL can hold this name: {_reason(path)}",
             where=printable(path),
             fix="rename or remove it in the root file system",
         )
-    if b"\0" in entry.target or len(entry.target) > _MAX_PATH:
+    if entry.target and (b"\0" in entry.target or len(entry.target) > _MAX_PATH):
         raise PackError(
             f"links to a name of {len(entry.target)} bytes, expected at most {_MAX_PATH} without a NUL byte",
             where=printable(path),
@@ -134,8 +135,14 @@ def _record(entry: Entry, key: bytes, value: bytes) -> bytes:
     return b"%d %b=%b\n" % (length, key, value)
 
 
-def _device(entry: Entry) -> tuple[bytes, bytes]:
-    return pack_number(entry.device[0], 8), pack_number(entry.device[1], 8)
+def _device(entry: Entry) -> bytes:
+    return pack_number(entry.device[0], 8) + pack_number(entry.device[1], 8)
+
+
+def _is_suspect(path: bytes) -> bool:
+    """Whether a name is worth a closer look; cheaper than the look, which few need."""
+    strange = path[:1] in b"/." or path[-1:] == b"/" or b"/." in path or b"//" in path or b"\0" in path
+    return strange or len(path) > 255
 
 
 def _reason(path: bytes) -> str:

@@ -32,7 +32,7 @@ def pack_sparse_headers(entry: Entry, regions: Sequence[Region]) -> bytes:
 
 
 def _pair(region: Region) -> bytes:
-    return pack_number(region.offset, 12).ljust(12, b"\0") + pack_number(region.size, 12).ljust(12, b"\0")
+    return pack_number(region.offset, 12) + pack_number(region.size, 12)
 
 
 def _header(entry: Entry, name: bytes, table: Sequence[bytes], stored: int) -> bytes:
@@ -42,7 +42,7 @@ def _header(entry: Entry, name: bytes, table: Sequence[bytes], stored: int) -> b
     first = b"".join(table[:_IN_HEADER])
     block[386 : 386 + len(first)] = first
     block[482] = len(table) > _IN_HEADER
-    block[483:495] = pack_number(entry.size, 12).ljust(12, b"\0")
+    block[483:495] = pack_number(entry.size, 12)
     return seal(bytes(block))
 
 

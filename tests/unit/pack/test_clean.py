@@ -6,7 +6,8 @@ import pytest
 
 from builder.core.errors import PackError
 from builder.model.entry import Entry, Kind
-from builder.pack.clean import CleanSettings, Removed, clean_tree, read_entry
+from builder.pack.clean import CleanSettings, Removed, clean_tree
+from builder.pack.content import read_entry
 from builder.pack.memory import with_content
 
 
