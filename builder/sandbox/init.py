@@ -12,6 +12,7 @@ import termios
 
 from builder.sandbox import kernel
 from builder.sandbox.accounts import Account, find_account
+from builder.sandbox.boot import prepare_boot
 from builder.sandbox.privileges import DOCKER_CAPABILITIES, become, limit_capabilities
 from builder.sandbox.rootfs import enter_root
 from builder.sandbox.seccomp import install_filter
@@ -20,6 +21,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import NoReturn
 
+    from builder.sandbox.boot import ControlGroup
     from builder.sandbox.spec import ContainerSpec
 
 SETUP_FAILED, NOT_EXECUTABLE, NOT_FOUND = 125, 126, 127
@@ -32,14 +34,21 @@ _TIOCSPTLCK, _TIOCGPTN = 0x40045431, 0x80045430
 _SIOCGIFFLAGS, _SIOCSIFFLAGS, _IFF_UP = 0x8913, 0x8914, 1
 
 
-def run_init(spec: ContainerSpec, control: int) -> NoReturn:
-    """Be PID 1 until the command ends; exit with its status, or 128+n if signal n ended it."""
+def run_init(spec: ContainerSpec, control: int, group: ControlGroup | None = None) -> NoReturn:
+    """Be PID 1 until the command ends; exit with its status, or 128+n if signal n ended it.
+
+    With `spec.boot` the command becomes PID 1 itself, in the control group `group`.
+    """
     try:
+        if group:
+            group.join()
         account = _prepare(spec)
+        terminal = _open_terminal(control) if spec.terminal else -1
+        if spec.boot:
+            prepare_boot(terminal)
     except OSError as error:
         os.write(control, os.fsencode(error.strerror or str(error)))
         os._exit(SETUP_FAILED)
-    terminal = _open_terminal(control) if spec.terminal else -1
     if not spec.boot:
         install_filter()
         limit_capabilities(DOCKER_CAPABILITIES)

@@ -20,6 +20,7 @@ from types import SimpleNamespace
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))))
 
 from builder.sandbox import kernel
+from builder.sandbox.boot import ControlGroup, enter_mapped_namespace
 from builder.sandbox.init import FORWARDED, SETUP_FAILED, run_init
 
 TYPE_CHECKING = False
@@ -36,11 +37,15 @@ def main() -> NoReturn:
     _die_with_parent(parent)
     spec = _read_spec(source)
     try:
+        group = ControlGroup() if spec.boot else None
         _enter_namespaces(spec)
     except OSError as error:
         os.write(control, os.fsencode(error.strerror or str(error)))
         sys.exit(SETUP_FAILED)
-    sys.exit(_supervise(_fork_init(spec, control), control))
+    code = _supervise(_fork_init(spec, control, group), control)
+    if group:
+        group.remove()
+    sys.exit(code)
 
 
 def _die_with_parent(parent: int) -> None:
@@ -65,11 +70,13 @@ def _namespace(value: Any) -> Any:
 
 
 def _enter_namespaces(spec: ContainerSpec) -> None:
+    if spec.boot:
+        enter_mapped_namespace()
     flags = kernel.CLONE_NEWNS | kernel.CLONE_NEWPID | kernel.CLONE_NEWIPC | kernel.CLONE_NEWUTS
     kernel.unshare(flags | (0 if spec.network else kernel.CLONE_NEWNET))
 
 
-def _fork_init(spec: ContainerSpec, control: int) -> int:
+def _fork_init(spec: ContainerSpec, control: int, group: ControlGroup | None) -> int:
     """Fork PID 1, which dies with this process even if that happens before it could ask for it."""
     watch, alive = os.pipe()
     pid = os.fork()
@@ -79,7 +86,7 @@ def _fork_init(spec: ContainerSpec, control: int) -> int:
         if select.select([watch], [], [], 0)[0]:
             os._exit(SETUP_FAILED)
         os.close(watch)
-        run_init(spec, control)
+        run_init(spec, control, group)
     os.close(watch)
     return pid
 
