@@ -108,6 +108,11 @@ class Dialogue:
         """The transcript with plain line ends."""
         return _plain(self.transcript)
 
+    @property
+    def answers(self) -> int:
+        """How many answers were typed."""
+        return sum(self._used.values())
+
     def _unanswered(self) -> str:
         return _plain(self.transcript[self._answered :])
 
