@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import selectors
-import signal
 import socket
 import subprocess
 import sys
@@ -174,8 +173,3 @@ def memory_file(data: bytes) -> Iterator[int]:
         yield descriptor
     finally:
         os.close(descriptor)
-
-
-def interrupt(container: Container) -> None:
-    """What Ctrl-C does to a command in the foreground."""
-    container.signal(signal.SIGINT)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import errno
 import os
 import posixpath
+import stat
 
 from builder.sandbox import kernel
 from builder.sandbox.accounts import find_account
@@ -90,12 +91,14 @@ def _stack_root(
     if root.directory:
         kernel.mount(f"/proc/self/fd/{sources[root.directory]}", new, flags=MS_BIND | MS_REC)
     else:
-        _make_stub(f"{_SCRATCH}/stub", spec.mounts, files)
+        _make_stub(f"{_SCRATCH}/stub", spec.mounts, sources, files)
         _mount_overlay(root, sources, [_open_path(f"{_SCRATCH}/stub"), *lower], new)
     os.chdir(new)
 
 
-def _make_stub(stub: str, mounts: tuple[Mount, ...], files: dict[str, bytes]) -> None:
+def _make_stub(
+    stub: str, mounts: tuple[Mount, ...], sources: dict[str, int], files: dict[str, bytes]
+) -> None:
     """The lowest layer: mount points and files for an image that lacks them, so that none stays in it."""
     for name in _MOUNT_POINTS:
         os.makedirs(f"{stub}/{name}")
@@ -103,7 +106,13 @@ def _make_stub(stub: str, mounts: tuple[Mount, ...], files: dict[str, bytes]) ->
         _write(stub + path, content, 0o644)
     for mount in mounts:
         if not mount.target.startswith(("/run/", "/dev/", "/tmp/")):  # noqa: S108 - paths in the image
-            _make_target(stub + posixpath.normpath(mount.target), os.path.isdir(mount.source or "/"))
+            _make_target(stub + posixpath.normpath(mount.target), _is_folder(mount, sources))
+
+
+def _is_folder(mount: Mount, sources: dict[str, int]) -> bool:
+    return mount.kind == "tmpfs" or (
+        mount.kind == "bind" and stat.S_ISDIR(os.fstat(sources[mount.source]).st_mode)
+    )
 
 
 def _make_target(path: str, folder: bool) -> None:
@@ -119,9 +128,8 @@ def _mount_overlay(root: Root, sources: dict[str, int], lower: list[int], target
     os.chdir("/proc/self/fd")
     folders = ":".join(str(descriptor) for descriptor in reversed(lower))
     options = f"lowerdir={folders},upperdir={sources[root.upper]},workdir={sources[root.work]}"
-    options += ",redirect_dir=off,metacopy=off,index=off"
-    if in_user_namespace():
-        options += ",userxattr"
+    # In a user namespace redirects and metacopy are off by themselves, and saying so is refused.
+    options += ",index=off" + (",userxattr" if in_user_namespace() else ",redirect_dir=off,metacopy=off")
     kernel.mount("overlay", target, "overlay", 0, options)
 
 
@@ -188,7 +196,7 @@ def _show_file(path: str, content: bytes) -> None:
 
 def _mount_extra(mount: Mount, sources: dict[str, int]) -> None:
     if mount.kind == "bind":
-        folder = os.path.isdir(f"/proc/self/fd/{sources[mount.source]}")
+        folder = _is_folder(mount, sources)
         _bind(sources[mount.source], mount.target, folder=folder, read_only=not mount.writable)
     elif mount.kind == "tmpfs":
         _make_target(mount.target, True)
