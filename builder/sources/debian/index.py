@@ -20,9 +20,13 @@ from builder.sources.debian.deb822 import parse_paragraph
 from builder.sources.debian.relations import Group, Relation, parse_relations
 from builder.sources.debian.version import version_key
 
-_NAME = re.compile(rb"^Package: *(\S+)", re.MULTILINE)
-_PROVIDES = re.compile(rb"^Provides: *(.+)", re.MULTILINE)
-_PRIORITY = re.compile(rb"^(?:Priority: *(required|important)|Essential: *(yes))$", re.MULTILINE)
+# Each begins with a literal, which is what makes searching fast.
+_NAME = re.compile(rb"\nPackage: (\S+)")
+_PROVIDES = re.compile(rb"\nProvides: (.+)")
+_IMPORTANT = (
+    re.compile(rb"\nPriority: (?:required|important)(?=\n)"),
+    re.compile(rb"\nEssential: yes(?=\n)"),
+)
 _RANKS = ("required", "important", "standard", "optional", "extra")
 
 
@@ -62,12 +66,12 @@ class PackageIndex:
     def __init__(self, raw: bytes, *, archive: str, architecture: str) -> None:
         self.archive = archive
         self.architecture = architecture
-        self._raw = raw
+        self._raw = raw = b"\n" + raw
         self._starts: list[int] = []
         self._names: dict[str, list[int]] = defaultdict(list)
         for match in _NAME.finditer(raw):
-            self._starts.append(match.start())
-            self._names[match[1].decode()].append(match.start())
+            self._starts.append(match.start() + 1)
+            self._names[match[1].decode()].append(match.start() + 1)
         self._providers = self._find_providers()
         self._parsed: dict[int, Candidate] = {}
 
@@ -85,8 +89,9 @@ class PackageIndex:
 
     def important(self) -> Iterator[str]:
         """The names of essential packages and of those with priority required or important."""
-        for match in _PRIORITY.finditer(self._raw):
-            yield self._candidate(self._paragraph_of(match.start())).name
+        for pattern in _IMPORTANT:
+            for match in pattern.finditer(self._raw):
+                yield self._candidate(self._paragraph_of(match.start())).name
 
     def _find_providers(self) -> dict[str, list[int]]:
         providers: dict[str, list[int]] = defaultdict(list)

@@ -32,8 +32,13 @@ def choose_addresses(
     With `snapshot` (a time stamp) `mirror` is the address of a snapshot service.
     """
     if snapshot:
-        bases = [(role, _beside(mirror, role) if mirror else role.snapshot) for role in distribution.roles]
-        return tuple(Addresses(role, (f"{base}/{snapshot}",)) for role, base in bases)
+        bases = {role: role.snapshot for role in distribution.roles}
+        if mirror:
+            bases = {
+                distribution.main: mirror.rstrip("/"),
+                distribution.security: _sibling(mirror, distribution),
+            }
+        return tuple(Addresses(role, (f"{base}/{snapshot}",)) for role, base in bases.items())
     named = mirror or environment.get(f"WSLIMG_{distribution.name.upper()}_MIRROR", "")
     return tuple(Addresses(role, _choose(distribution, role, named, sources)) for role in distribution.roles)
 
@@ -48,13 +53,9 @@ def _choose(
         return tuple(dict.fromkeys(fallback))
     if role == distribution.main:
         return (mirror.rstrip("/"),)
-    return tuple(dict.fromkeys([_beside(mirror, role), *fallback]))
+    return tuple(dict.fromkeys([_sibling(mirror, distribution), *fallback]))
 
 
-def _beside(mirror: str, role: ArchiveRole) -> str:
-    """The sibling of the main archive `mirror`: mirrors keep all archives below one folder."""
-    return (
-        f"{mirror.rstrip('/').rpartition('/')[0]}/{role.name}"
-        if role.name != "debian"
-        else mirror.rstrip("/")
-    )
+def _sibling(mirror: str, distribution: Distribution) -> str:
+    """The security archive beside the main archive `mirror`: mirrors keep all archives below one folder."""
+    return f"{mirror.rstrip('/').rpartition('/')[0]}/{distribution.security.name}"

@@ -7,13 +7,14 @@ several. Nothing is ever removed and no choice is taken back: a conflict is an e
 
 from __future__ import annotations
 
-import difflib
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
 
 from builder.core.errors import ResolveError
 from builder.sources.debian.index import Candidate, Universe
+from builder.sources.debian.refusals import conflicting, several_providers, unknown_package, unsatisfiable
 from builder.sources.debian.relations import Group, Relation
+from builder.sources.debian.selection import Selection
 
 
 def solve(
@@ -29,47 +30,38 @@ def solve(
 
     `versions` pins names to exact versions. Raises ResolveError naming package and chain of reasons.
     """
-    solution = _Solution(universe, architecture, versions or {}, installed)
-    present = frozenset(solution.chosen)
-    for name in names:
+    solution = _Solution(universe, Selection(architecture, installed), versions or {})
+    for name in sorted(names):
         solution.request(name)
     solution.close()
     if recommends:
         solution.follow_recommends()
-    return tuple(solution.chosen[name] for name in sorted(solution.chosen.keys() - present))
+    return tuple(sorted(solution.added, key=lambda candidate: candidate.name))
 
 
 class _Solution:
-    """The packages chosen so far, always free of conflicts, and the dependencies still to be looked at."""
+    """A selection that grows, the dependencies still to be looked at, and why each package is there."""
 
-    def __init__(
-        self,
-        universe: Universe,
-        architecture: str,
-        versions: Mapping[str, str],
-        installed: Iterable[Candidate],
-    ) -> None:
-        self.universe = universe
-        self.architecture = architecture
-        self.versions = versions
-        self.chosen: dict[str, Candidate] = {}
-        self.reasons: dict[str, tuple[str, Relation | None]] = {}
+    def __init__(self, universe: Universe, selection: Selection, versions: Mapping[str, str]) -> None:
         self.added: list[Candidate] = []
-        self._provided: dict[str, list[tuple[Candidate, Relation]]] = {}
-        self._rejected: dict[str, list[tuple[Candidate, Relation]]] = {}
+        self._universe = universe
+        self._selection = selection
+        self._versions = versions
+        self._reasons: dict[str, tuple[str, str]] = {}
         self._open: deque[tuple[Candidate, Group]] = deque()
-        for candidate in installed:
-            self._enter(candidate)
 
     def request(self, name: str) -> None:
         """Choose the package `name`, or the only one that provides it."""
-        relation = Relation(name, "", "=" if name in self.versions else "", self.versions.get(name, ""))
-        if self._satisfied(relation):
+        pin = self._versions.get(name, "")
+        relation = Relation(name, "", "=" if pin else "", pin)
+        if self._selection.satisfies((relation,)):
             return
         options = list(self._options(relation))
-        if not options or (options[0].name != name and len(options) > 1):
-            raise self._unknown(relation, options)
-        self._choose(options[0], "", None, strict=True)
+        if not options:
+            raise unknown_package(self._universe, relation)
+        if options[0].name != name and len(options) > 1:
+            raise several_providers(name, options)
+        self._choose(options[0], "", options[0].name)
 
     def close(self) -> None:
         """Follow the dependencies of everything that was chosen until all hold."""
@@ -77,7 +69,7 @@ class _Solution:
         while self._open or unclear:
             forced = bool(self._open)
             owner, group = self._open.popleft() if forced else unclear.popleft()
-            if any(map(self._satisfied, group)):
+            if self._selection.satisfies(group):
                 continue
             options = self._group_options(group)
             if forced and len(options) > 1:
@@ -89,156 +81,68 @@ class _Solution:
         """Add what the added packages recommend, and what those recommend, as far as it can be installed."""
         position = 0
         while position < len(self.added):
-            owner = self.added[position]
-            for group in owner.recommends:
-                if not any(map(self._satisfied, group)):
-                    self._try(owner, group)
+            for group in self.added[position].recommends:
+                if not self._selection.satisfies(group):
+                    self._try(self.added[position], group)
             position += 1
 
     def _try(self, owner: Candidate, group: Group) -> None:
-        before = (self.chosen.copy(), self.reasons.copy(), self.added.copy())
-        indexes = (
-            {k: v.copy() for k, v in self._provided.items()},
-            {k: v.copy() for k, v in self._rejected.items()},
-        )
+        """Choose from `group` with all that it needs, or leave everything as it was."""
+        options = self._group_options(group)
+        if not options:
+            return
+        before = self._selection.copy(), self.added.copy(), self._reasons.copy()
         try:
-            self._choose_one(owner, group, self._group_options(group))
+            self._choose_one(owner, group, options)
             self.close()
         except ResolveError:
-            self.chosen, self.reasons, self.added = before
-            self._provided, self._rejected = indexes
+            self._selection, self.added, self._reasons = before
             self._open.clear()
 
     def _choose_one(self, owner: Candidate, group: Group, options: list[tuple[Relation, Candidate]]) -> None:
-        for relation, candidate in options:
-            if self._conflict(candidate) is None:
-                return self._choose(candidate, owner.name, relation, strict=False)
-        if options:
-            relation, candidate = options[0]
-            return self._choose(candidate, owner.name, relation, strict=True)
-        raise self._unsatisfiable(owner, group)
+        """Choose the first of `options` that conflicts with nothing."""
+        if not options:
+            chosen, chain = self._selection.chosen, self._chain(owner.name)
+            raise unsatisfiable(self._universe, chosen, owner, group, chain)
+        free = (option for option in options if self._selection.conflict(option[1]) is None)
+        relation, candidate = next(free, options[0])
+        self._choose(candidate, owner.name, str(relation))
 
-    def _choose(self, candidate: Candidate, owner: str, relation: Relation | None, *, strict: bool) -> None:
-        self.reasons.setdefault(candidate.name, (owner, relation))
-        if strict and (problem := self._conflict(candidate)):
-            raise self._conflicting(candidate, *problem)
-        self._enter(candidate)
+    def _choose(self, candidate: Candidate, owner: str, wanted: str) -> None:
+        self._reasons.setdefault(candidate.name, (owner, wanted))
+        if conflict := self._selection.conflict(candidate):
+            chains = self._chain(candidate.name), self._chain(conflict[0].name)
+            raise conflicting(candidate, conflict, *chains)
+        self._selection.add(candidate)
         self.added.append(candidate)
         self._open.extend((candidate, group) for group in candidate.depends)
-
-    def _enter(self, candidate: Candidate) -> None:
-        self.chosen[candidate.name] = candidate
-        for provided in candidate.provides:
-            self._provided.setdefault(provided.name, []).append((candidate, provided))
-        for relation in candidate.conflicts:
-            self._rejected.setdefault(relation.name, []).append((candidate, relation))
-
-    def _satisfied(self, relation: Relation) -> bool:
-        if not self._native(relation):
-            return False
-        chosen = self.chosen.get(relation.name)
-        if chosen is not None and relation.accepts(chosen.version):
-            return True
-        return any(
-            relation.accepts_provided(provided.version)
-            for _, provided in self._provided.get(relation.name, ())
-        )
 
     def _group_options(self, group: Group) -> list[tuple[Relation, Candidate]]:
         return [(relation, candidate) for relation in group for candidate in self._options(relation)]
 
     def _options(self, relation: Relation) -> Iterator[Candidate]:
         """What could satisfy `relation`: the newest version of the package itself, then providers."""
-        if not self._native(relation):
+        if not self._selection.is_native(relation):
             return
-        own = (found for found in self.universe.candidates(relation.name) if self._eligible(found, relation))
-        yield from [found for found in own if relation.accepts(found.version)][:1]
-        for provider in self.universe.providers(relation.name):
-            provided = [entry for entry in provider.provides if entry.name == relation.name]
-            if any(relation.accepts_provided(entry.version) for entry in provided) and self._eligible(
-                provider, None
-            ):
+        for candidate in self._universe.candidates(relation.name):
+            if relation.accepts(candidate.version) and self._eligible(candidate):
+                yield candidate
+                break
+        for provider in self._universe.providers(relation.name):
+            versions = [entry.version for entry in provider.provides if entry.name == relation.name]
+            if any(map(relation.accepts_provided, versions)) and self._eligible(provider):
                 yield provider
 
-    def _eligible(self, candidate: Candidate, relation: Relation | None) -> bool:
-        """Pins hold, and a package that is there already stays at its version."""
-        pinned = self.versions.get(candidate.name)
-        chosen = self.chosen.get(candidate.name)
-        return (pinned is None or candidate.version == pinned) and (
-            chosen is None or (relation is not None and chosen.version == candidate.version)
-        )
-
-    def _native(self, relation: Relation) -> bool:
-        return relation.qualifier in ("", "any", "native", "all", self.architecture)
-
-    def _conflict(self, candidate: Candidate) -> tuple[Candidate, Relation] | None:
-        """The chosen package that cannot be together with `candidate`, and the relation that says so."""
-        for relation in candidate.conflicts:
-            chosen = self.chosen.get(relation.name)
-            if chosen is not None and chosen.name != candidate.name and relation.accepts(chosen.version):
-                return chosen, relation
-            for provider, provided in self._provided.get(relation.name, ()):
-                if provider.name != candidate.name and relation.accepts_provided(provided.version):
-                    return provider, relation
-        return self._rejection(candidate)
-
-    def _rejection(self, candidate: Candidate) -> tuple[Candidate, Relation] | None:
-        for owner, relation in self._rejected.get(candidate.name, ()):
-            if owner.name != candidate.name and relation.accepts(candidate.version):
-                return owner, relation
-        for provided in candidate.provides:
-            for owner, relation in self._rejected.get(provided.name, ()):
-                if owner.name != candidate.name and relation.accepts_provided(provided.version):
-                    return owner, relation
-        return None
+    def _eligible(self, candidate: Candidate) -> bool:
+        """Pins hold, and what is chosen already stays at its version."""
+        if candidate.name in self._selection.chosen:
+            return False
+        return self._versions.get(candidate.name, candidate.version) == candidate.version
 
     def _chain(self, name: str) -> str:
-        """Why `name` is wanted: from the package that was asked for down to it."""
+        """Why `name` is there: from the package that was asked for down to it."""
         parts: list[str] = []
-        while name in self.reasons and len(parts) < 20:
-            owner, relation = self.reasons[name]
-            parts.append(str(relation) if relation else name)
-            name = owner
-        return " -> ".join(reversed([*parts, name] if name else parts))
-
-    def _unknown(self, relation: Relation, options: list[Candidate]) -> ResolveError:
-        name = relation.name
-        if options:
-            providers = ", ".join(option.name for option in options)
-            return ResolveError(
-                f"{name} is provided by several packages", where=name, fix=f"name one of {providers}"
-            )
-        if versions := [found.version for found in self.universe.candidates(name)]:
-            return ResolveError(
-                f"there is no version {relation.version} of {name}; the archive has {', '.join(versions)}",
-                where=name,
-                fix="ask for one of these, or resolve against a snapshot of the archive",
-            )
-        close = difflib.get_close_matches(name, self.universe.names(), n=3, cutoff=0.75)
-        fix = (
-            f"did you mean {' or '.join(close)}?" if close else "check the name, the suite and its components"
-        )
-        return ResolveError(f"there is no package {name} in the archive", where=name, fix=fix)
-
-    def _unsatisfiable(self, owner: Candidate, group: Group) -> ResolveError:
-        wanted = " | ".join(map(str, group))
-        offered = [
-            f"{found.name} {found.version}" for each in group for found in self.universe.candidates(each.name)
-        ]
-        there = f"the archive has {', '.join(dict.fromkeys(offered))}" if offered else "the archive has none"
-        present = [self.chosen[each.name] for each in group if each.name in self.chosen]
-        if present:
-            there = f"{', '.join(f'{each.name} {each.version}' for each in present)} is chosen already"
-        return ResolveError(
-            f"{owner.name} {owner.version} depends on {wanted}, but {there}",
-            where=self._chain(owner.name),
-            fix="the suites do not fit together, a component is missing, or the mirror is being updated",
-        )
-
-    def _conflicting(self, candidate: Candidate, other: Candidate, relation: Relation) -> ResolveError:
-        return ResolveError(
-            f"{candidate.name} {candidate.version} cannot be together with {other.name} {other.version} "
-            f"({relation} is excluded), which is wanted by {self._chain(other.name) or 'the tree below'}",
-            where=self._chain(candidate.name),
-            fix=f"leave out {candidate.name} or {other.name}, or name the alternative that you want",
-        )
+        while name in self._reasons:
+            name, wanted = self._reasons[name]
+            parts.append(wanted)
+        return " -> ".join(reversed(parts))

@@ -137,3 +137,21 @@ def test_certificates_come_from_the_environment_first(tmp_path: object) -> None:
     assert certificates({"SSL_CERT_FILE": "/a", "REQUESTS_CA_BUNDLE": "/b"}) == "/b"
     assert certificates({"SSL_CERT_FILE": "/a"}) == "/a"
     assert certificates({"SSL_CERT_DIR": f"/nowhere:{tmp_path}"}) == str(tmp_path)
+
+
+def test_a_proxy_comes_from_the_environment_unless_the_route_says_direct(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    asked: list[str] = []
+
+    def answer(handler: BaseHTTPRequestHandler) -> None:
+        asked.append(handler.path)
+        send(handler, 200, b"through the proxy")
+
+    with serving(answer) as proxy:
+        monkeypatch.setenv("http_proxy", proxy.removesuffix("/file"))
+        url = "http://archive.invalid/file"
+        assert Http(attempts=1).read(url, limit=100) == b"through the proxy"
+        assert asked == [url]
+        with pytest.raises(UnreachableError):
+            Http(route=lambda _url: Route(proxy="DIRECT"), attempts=1).read(url, limit=100)
