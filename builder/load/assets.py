@@ -1,4 +1,7 @@
-"""Reads what a recipe names for WSL: an icon, made an ICO of what Windows shows, and a terminal profile."""
+"""Reads what a recipe names for WSL: an icon, made an ICO of what Windows shows, and a terminal profile.
+
+The shipped icon is an ICO already: a picture converted here has the bytes of this version of Pillow.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +23,7 @@ _SIZES = (16, 20, 24, 32, 40, 48, 64, 128, 256)
 
 def read_assets(wsl: Wsl, folder: Path, *, where: str) -> Assets:
     """The assets that `wsl` names, relative to `folder`. Raises RecipeError naming `where` and the file."""
-    icon = folder / wsl.icon if wsl.icon else resource_folder("templates") / "icon.png"
+    icon = folder / wsl.icon if wsl.icon else resource_folder("templates") / "icon.ico"
     profile = _read_profile(folder / wsl.terminal_profile, where) if wsl.terminal_profile else None
     return Assets(icon=_read_icon(icon, where), terminal_profile=profile)
 
