@@ -42,8 +42,9 @@ def enter_root(spec: ContainerSpec) -> None:
     kernel.mount("", "/", flags=MS_REC | kernel.MS_SLAVE)
     sources = {source: _open_path(source) for source in _host_paths(spec)}
     lower = [_open_path(path) for path in spec.root.lower]
-    resolver = _read_resolver() if spec.network else b""
-    files = {"/etc/resolv.conf": resolver, "/etc/hosts": _hosts(spec.hostname)}
+    files = {"/etc/hosts": _hosts(spec.hostname)}
+    if spec.network:
+        files["/etc/resolv.conf"] = _read_resolver()
     _stack_root(spec, sources, lower, files)
     kernel.pivot_root()
     _mount_system(spec, sources)
