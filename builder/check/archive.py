@@ -1,0 +1,315 @@
+"""Rules about the archive itself: what bsdtar refuses, what it mangles silently, what is no image at all."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+from builder.check.extraction import Shape, show
+from builder.check.image import Image
+from builder.check.rule import Hit, Rule
+from builder.core.errors import WslimgError
+from builder.model.entry import Kind
+from builder.model.finding import Severity
+from builder.tar.compression import Compression
+from builder.tar.read import Fault
+
+_IMPORT = "microsoft/WSL src/linux/init/main.cpp:ImportFromSocket"
+_DISK = "libarchive archive_write_disk_posix.c"
+_REMAKE = "make the archive from the final file system in one go, e.g. with `wslimg build`"
+_LAYERS = ("manifest.json", "repositories", "oci-layout", "index.json")
+
+
+def _find_unreadable(image: Image) -> Iterator[Hit]:
+    failure = image.collected.failure
+    if isinstance(failure, WslimgError):
+        yield Hit(failure.where, failure.message, failure.fix)
+
+
+def _is_distribution(image: Image) -> bool:
+    return image.find("etc") is not None or image.find("bin/sh") is not None
+
+
+def _is_saved_container(image: Image) -> bool:
+    names = {name for name in _LAYERS if image.find(name) is not None}
+    return not _is_distribution(image) and ("oci-layout" in names or "manifest.json" in names)
+
+
+def _nested_root(image: Image) -> str | None:
+    """The one directory that holds what should be at the top, two levels deep at most."""
+    for path, node in sorted(image.tree.nodes.items()):
+        if node.kind is Kind.DIRECTORY and path and path.count(b"/") < 2:
+            inside = [image.tree.nodes.get(path + name) for name in (b"/etc", b"/usr", b"/bin")]
+            if sum(node is not None for node in inside) >= 2:
+                return show(path)
+    return None
+
+
+def _find_no_distribution(image: Image) -> Iterator[Hit]:
+    if _is_distribution(image) or image.collected.failure or _is_saved_container(image):
+        return
+    if _nested_root(image) is None:
+        what = "the archive is empty" if not image.collected.members else "there is neither /etc nor /bin/sh"
+        yield Hit("/", what)
+
+
+def _find_nested_root(image: Image) -> Iterator[Hit]:
+    if not _is_distribution(image) and not _is_saved_container(image) and (root := _nested_root(image)):
+        yield Hit(f"/{root}", "the root file system is not at the top of the archive but in this directory")
+
+
+def _find_saved_container(image: Image) -> Iterator[Hit]:
+    if _is_saved_container(image):
+        kind = "an OCI layout" if image.find("oci-layout") else "the output of `docker save`"
+        yield Hit("/", f"this is {kind}: layers of a container image, not a root file system")
+
+
+def _find_root_mode(image: Image) -> Iterator[Hit]:
+    member = image.collected.root_member
+    if member is not None and (member.mode & 0o7777, member.uid, member.gid) != (0o755, 0, 0):
+        mode = f"{member.mode & 0o7777:04o} {member.uid}:{member.gid}"
+        yield Hit("/", f"the archive sets mode and owner of / to {mode}, expected 0755 0:0")
+
+
+def _find_fault(*faults: Fault) -> Callable[[Image], Iterator[Hit]]:
+    def find(image: Image) -> Iterator[Hit]:
+        for problem in image.collected.problems:
+            if problem.fault in faults:
+                yield Hit(f"byte {problem.offset} of the archive", problem.fault.value)
+
+    return find
+
+
+def _find_shape(shape: Shape) -> Callable[[Image], Iterator[Hit]]:
+    def find(image: Image) -> Iterator[Hit]:
+        extraction = image.collected.extraction
+        told = [oddity for oddity in extraction.oddities if oddity.shape is shape]
+        for oddity in told:
+            detail = f" ({oddity.detail})" if oddity.detail else ""
+            yield Hit(show(oddity.path) or "(empty name)", shape.meaning + detail)
+        more = extraction.counts[shape] - len(told)
+        yield from (Hit("", shape.meaning) for _ in range(more))
+
+    return find
+
+
+def _find_named_owner(image: Image) -> Iterator[Hit]:
+    if image.options.wsl1:
+        yield from _find_shape(Shape.NAMED_OWNER)(image)
+
+
+def _find_compression(image: Image) -> Iterator[Hit]:
+    kind = image.collected.compression
+    if kind in (Compression.GZIP, Compression.XZ) or image.collected.failure:
+        return
+    yield Hit("", f"the compression is {kind.value}, expected gzip or xz")
+
+
+def _find_zstd_on_wsl1(image: Image) -> Iterator[Hit]:
+    if image.options.wsl1 and image.collected.compression is Compression.ZSTD:
+        yield Hit("", "WSL 1 cannot read zstd")
+
+
+def _find_suffix(image: Image) -> Iterator[Hit]:
+    if image.name and not image.name.endswith(".wsl"):
+        yield Hit("", f"the file is named {image.name}, expected a name that ends in .wsl")
+
+
+def _find_security_labels(image: Image) -> Iterator[Hit]:
+    for name in ("security.selinux", "security.ima", "security.evm"):
+        if paths := image.collected.xattrs.get(name):
+            yield Hit(show(paths[0]), f"{len(paths)} members have the attribute {name}")
+
+
+def _find_global_pax(image: Image) -> Iterator[Hit]:
+    keys = [key for key in image.collected.global_pax if key != b"comment"]
+    if keys:
+        yield Hit("", f"global pax records set {', '.join(map(show, keys))}, which bsdtar ignores")
+
+
+def _shape_rule(
+    number: int, shape: Shape, why: str, fix: str = _REMAKE, severity: Severity = Severity.ERROR
+) -> Rule[Image]:
+    return Rule(
+        id=f"WSL{number:03}",
+        severity=severity,
+        title=f"A member {shape.meaning}",
+        why=why,
+        source=_IMPORT if shape.refused else _DISK,
+        fix=fix,
+        find=_find_shape(shape),
+    )
+
+
+_REFUSED = "bsdtar exits with 1, and WSL aborts the import with WSL_E_IMPORT_FAILED"
+_ORDER = "write targets before their links, and every path only once"
+
+RULES: tuple[Rule[Image], ...] = (
+    Rule(
+        id="WSL001",
+        severity=Severity.ERROR,
+        title="The file is damaged or no tar archive",
+        why="the import fails with WSL_E_IMPORT_FAILED, or leaves files out without a word",
+        source=_IMPORT,
+        fix="make or copy it anew",
+        find=_find_unreadable,
+    ),
+    Rule(
+        id="WSL002",
+        severity=Severity.ERROR,
+        title="There is no Linux distribution inside",
+        why="WSL refuses it with WSL_E_NOT_A_LINUX_DISTRO after the whole extraction",
+        source="microsoft/WSL src/linux/init/main.cpp:PostProcessImportedDistribution",
+        fix="put the content of the root file system at the top of the archive",
+        find=_find_no_distribution,
+    ),
+    Rule(
+        id="WSL003",
+        severity=Severity.ERROR,
+        title="The file is a saved container image",
+        why="its layers are archives inside the archive, WSL finds no /etc (microsoft/WSL#12746)",
+        source="microsoft/WSL src/linux/init/main.cpp:PostProcessImportedDistribution",
+        fix="use it as a source of a recipe, or `docker export` a container of it",
+        find=_find_saved_container,
+    ),
+    Rule(
+        id="WSL004",
+        severity=Severity.ERROR,
+        title="The root file system is inside a directory",
+        why="WSL finds no /etc and refuses it with WSL_E_NOT_A_LINUX_DISTRO (microsoft/WSL#9187)",
+        source="microsoft/WSL src/linux/init/main.cpp:PostProcessImportedDistribution",
+        fix="make the archive with `tar -C DIRECTORY .`",
+        find=_find_nested_root,
+    ),
+    _shape_rule(5, Shape.DOTDOT, _REFUSED, "name the member by its real path"),
+    _shape_rule(6, Shape.EMPTY_NAME, _REFUSED),
+    _shape_rule(7, Shape.THROUGH_SYMLINK, _REFUSED, "name the member by the path behind the link"),
+    _shape_rule(8, Shape.THROUGH_FILE, _REFUSED, _ORDER),
+    _shape_rule(9, Shape.LINK_THROUGH_SYMLINK, _REFUSED, "name the target by the path behind the link"),
+    _shape_rule(10, Shape.LINK_MISSING, _REFUSED, _ORDER),
+    _shape_rule(11, Shape.LINK_REFUSED, _REFUSED, "leave the link out"),
+    _shape_rule(12, Shape.REPLACES_DIRECTORY, _REFUSED, _ORDER),
+    _shape_rule(13, Shape.XATTR, _REFUSED, "drop the attribute"),
+    _shape_rule(14, Shape.ACL, _REFUSED, "drop the access control list, keep the mode"),
+    _shape_rule(15, Shape.TOO_LONG, _REFUSED, "shorten it: ext4 takes 255 bytes, the kernel paths of 4095"),
+    _shape_rule(16, Shape.NOT_UTF8, _REFUSED, "write such names in GNU format"),
+    _shape_rule(17, Shape.SOLARIS_ACL, _REFUSED, "drop it"),
+    _shape_rule(
+        18,
+        Shape.NOT_ASCII,
+        "bsdtar exits with 1 where its locale is not UTF-8, as WSL 1's is not",
+        "write such names in GNU format",
+        Severity.WARNING,
+    ),
+    _shape_rule(
+        19,
+        Shape.DIRECTORY_OVER_LINK,
+        "an empty directory takes the place of the link, as when layers are merged naively: /bin is empty",
+        "leave the directory out",
+    ),
+    _shape_rule(
+        20, Shape.DUPLICATE, "the last one wins, hard links keep the first", _ORDER, Severity.WARNING
+    ),
+    _shape_rule(
+        21,
+        Shape.WHITEOUT,
+        "it is extracted as a file, and what it should delete stays",
+        "flatten the layers of the container image first",
+        Severity.WARNING,
+    ),
+    _shape_rule(22, Shape.ALTERED_NAME, "the file gets another name", severity=Severity.WARNING),
+    _shape_rule(23, Shape.UNKNOWN_FLAG, "it is not what it was", severity=Severity.WARNING),
+    _shape_rule(24, Shape.EMPTY_TARGET, "there is an empty file, mode 0777", severity=Severity.WARNING),
+    Rule(
+        id="WSL025",
+        severity=Severity.WARNING,
+        title="A member names its owner",
+        why="WSL 1 extracts without --numeric-owner and may map the name to another id",
+        source="microsoft/WSL src/windows/service/exe/LxssUserSession.cpp",
+        fix="leave the names of owners empty (`tar --numeric-owner`)",
+        find=_find_named_owner,
+    ),
+    _shape_rule(
+        26, Shape.HAS_ACL, "WSL 1 drops it, and one it cannot set fails the import", severity=Severity.INFO
+    ),
+    Rule(
+        id="WSL027",
+        severity=Severity.ERROR,
+        title="The archive changes the mode or owner of /",
+        why="users other than its owner may not be able to enter any directory",
+        source=_DISK,
+        fix="leave the entry `./` out, or write it as 0755 0:0",
+        find=_find_root_mode,
+    ),
+    Rule(
+        id="WSL028",
+        severity=Severity.ERROR,
+        title="The file is two archives in a row",
+        why="only the first is extracted, without a word",
+        source="libarchive archive_read_support_format_tar.c",
+        fix="join them with `tar --concatenate`",
+        find=_find_fault(Fault.SECOND_ARCHIVE),
+    ),
+    Rule(
+        id="WSL029",
+        severity=Severity.WARNING,
+        title="Data follows the end of the archive",
+        why="it is ignored; often it is the rest of something that was meant to be read",
+        source="libarchive archive_read_support_format_tar.c",
+        fix=_REMAKE,
+        find=_find_fault(Fault.TRAILING_DATA, Fault.COMPRESSED_GARBAGE),
+    ),
+    Rule(
+        id="WSL030",
+        severity=Severity.WARNING,
+        title="The archive has no proper end",
+        why="an archive that was cut between two members looks the same",
+        source="POSIX.1-1988, tar: two blocks of zeros",
+        fix=_REMAKE,
+        find=_find_fault(Fault.NO_END, Fault.SHORT_END),
+    ),
+    Rule(
+        id="WSL031",
+        severity=Severity.WARNING,
+        title="The compression is neither gzip nor xz",
+        why="Microsoft's list refuses it, WSL 1 and older versions may not read it",
+        source="microsoft/WSL distributions/validate-modern.py; microsoft/WSL#12466",
+        fix="compress with gzip",
+        find=_find_compression,
+    ),
+    Rule(
+        id="WSL032",
+        severity=Severity.ERROR,
+        title="The compression is zstd and WSL 1 is a target",
+        why="its bsdtar answers `Unrecognized archive format`",
+        source="microsoft/WSL#12466",
+        fix="compress with gzip",
+        find=_find_zstd_on_wsl1,
+    ),
+    Rule(
+        id="WSL033",
+        severity=Severity.WARNING,
+        title="The file name does not end in .wsl",
+        why="a double click does not install it, and Microsoft's list refuses it",
+        source="microsoft/WSL msipackage/package.wix.in",
+        fix="rename it",
+        find=_find_suffix,
+    ),
+    Rule(
+        id="WSL034",
+        severity=Severity.WARNING,
+        title="Files carry labels of SELinux, IMA or EVM",
+        why="WSL 1 cannot store them and fails; under WSL 2 they mean nothing (microsoft/WSL#3592)",
+        source="microsoft/WSL distributions/validate-modern.py",
+        fix="drop security.selinux, security.ima and security.evm; keep security.capability",
+        find=_find_security_labels,
+    ),
+    Rule(
+        id="WSL035",
+        severity=Severity.INFO,
+        title="Global pax records are ignored",
+        why="bsdtar does not apply them to members",
+        source="libarchive archive_read_support_format_tar.c:header_pax_global",
+        fix="write the records for each member",
+        find=_find_global_pax,
+    ),
+)
