@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Generic, TypeVar
 
 from pydantic import BaseModel
@@ -15,6 +17,7 @@ from builder.core.http import Http
 from builder.model.entry import Entry
 from builder.model.lock import ArchitectureLock
 from builder.model.operation import Operation
+from builder.model.surroundings import Surroundings
 
 Model = TypeVar("Model", bound=BaseModel)
 Locked = TypeVar("Locked", bound=BaseModel)
@@ -34,11 +37,13 @@ class StepRequest:
 class Supply:
     """Where sources get and keep what they are made of.
 
-    `mirror` is what the command line says and outranks the recipe. `now` (seconds since the epoch) only
-    decides whether signed metadata is still valid. `http` None means: as this machine's settings have it.
+    `folder` is what the recipe's paths are relative to. `mirror` is what the command line says and outranks
+    the recipe. `now` (seconds since the epoch) only decides whether signed metadata is still valid. `http`
+    None means: as this machine's settings have it.
     """
 
     blobs: Blobs
+    folder: Path = field(default_factory=Path)
     mirror: str = ""
     http: Http | None = None
     now: int = field(default_factory=lambda: int(time.time()))
@@ -49,16 +54,18 @@ class Supply:
 class SourceKind(Generic[Model, Locked]):
     """One kind of source.
 
-    `resolve` finds out what the source is now, with the packages that steps add to it; `fetch` has
-    everything the lock names among the blobs. The rest needs the lock alone: `inputs` are the lines that
-    the key of the base digests, `entries` yields the base, and `operations` finish it in a container.
-    The second argument of all three is the architecture.
+    `resolve` finds out what the source is now, with the packages that steps add to it; its last argument
+    holds packages at versions, by name. `fetch` has everything the lock names among the blobs. The rest needs
+    the lock alone: `inputs` are the lines that the key of the base digests, `entries` yields the base, and
+    `operations` finish it in a container. The second argument of all three is the architecture.
+    `surround` lets the package manager of networked commands reach what the build itself uses.
     """
 
     model: type[Model]
     locked: type[Locked]
-    resolve: Callable[[Model, str, tuple[StepRequest, ...], Supply], ArchitectureLock]
+    resolve: Callable[[Model, str, tuple[StepRequest, ...], Supply, Mapping[str, str]], ArchitectureLock]
     fetch: Callable[[Model, ArchitectureLock, Supply], None]
     inputs: Callable[[Locked, str], tuple[str, ...]]
     entries: Callable[[Locked, str, Blobs], Iterator[Entry]]
     operations: Callable[[Locked, str], tuple[Operation, ...]]
+    surround: Callable[[Model, Supply], AbstractContextManager[Surroundings]]

@@ -299,6 +299,22 @@ def test_an_unknown_package_brings_a_suggestion(source: Bootstrap, supply: Suppl
     assert "did you mean editor" in message
 
 
+def test_an_unknown_suite_is_named_with_what_to_change(source: Bootstrap, supply: Supply) -> None:
+    alone = source.model_copy(update={"updates": False, "security": False, "suite": "trixi"})
+    message = refusal(alone, supply)
+    assert "the archive has no suite trixi\n" in message
+    assert "check the name of the suite" in message
+
+
+def test_a_missing_suite_beside_names_its_switch(
+    archive: DebianArchive, source: Bootstrap, supply: Supply
+) -> None:
+    del archive.files["/debian/dists/trixie-updates/InRelease"]
+    message = refusal(source, supply)
+    assert "the archive has no suite trixie-updates" in message
+    assert "`updates: false`" in message
+
+
 def test_an_unknown_component_names_the_known_ones(source: Bootstrap, supply: Supply) -> None:
     message = refusal(source.model_copy(update={"components": ("universe",)}), supply)
     assert "has no component universe" in message

@@ -25,7 +25,7 @@ def unknown_package(universe: Universe, relation: Relation) -> ResolveError:
             where=name,
             fix="ask for one of these, or resolve against a snapshot of the archive",
         )
-    close = difflib.get_close_matches(name, universe.names(), n=3, cutoff=0.75)
+    close = _similar(name, universe)
     fix = f"did you mean {' or '.join(close)}?" if close else "check the name, the suite and its components"
     return ResolveError(f"there is no package {name} in the archive", where=name, fix=fix)
 
@@ -55,6 +55,12 @@ def conflicting(candidate: Candidate, conflict: Conflict, chain: str, other_chai
         where=chain,
         fix=f"leave out {candidate.name} or {other.name}, or name the alternative that you want",
     )
+
+
+def _similar(name: str, universe: Universe) -> list[str]:
+    """Up to three names like `name`. Only those that begin alike are compared, as there are 70,000."""
+    near = [other for other in universe.names() if other[:1] == name[:1] and abs(len(other) - len(name)) < 3]
+    return difflib.get_close_matches(name, sorted(near), n=3, cutoff=0.65)
 
 
 def _show(candidates: list[Candidate]) -> str:

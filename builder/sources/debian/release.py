@@ -87,8 +87,8 @@ def check_time(release: ReleaseFile, now: int, *, where: str, expired_ok: bool =
         raise ResolveError(
             f"was valid until {_show(release.valid_until)}; the clock says {_show(now)}",
             where=where,
-            fix="the mirror is no longer updated, or the clock is wrong: choose another mirror, "
-            "or a `snapshot` to build from an old state on purpose",
+            fix="the mirror is no longer updated, or the clock is wrong: choose another mirror; "
+            "to build from an old state on purpose name a `snapshot`, or set `check_valid_until: false`",
         )
 
 

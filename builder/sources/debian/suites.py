@@ -10,6 +10,7 @@ from pathlib import Path
 
 from pysequoia import Cert
 
+from builder.core.errors import ResolveError
 from builder.core.events import Note
 from builder.core.http import NotFoundError
 from builder.model.lock import Index, Release
@@ -76,7 +77,10 @@ def _load_suite(
 
 
 def _read_release(archives: Archives, archive: str, path: str, where: str, trust: Trust) -> ReleaseFile:
-    data = archives.read(archive, path, limit=_RELEASE_LIMIT)
+    try:
+        data = archives.read(archive, path, limit=_RELEASE_LIMIT)
+    except NotFoundError as error:
+        raise _no_suite(path, error) from error
     verified = verify_clear_signed(data, trust.keyring, where=where)
     release = parse_release(verified.text, where=where)
     check_time(release, trust.now, where=where, expired_ok=trust.expired_ok)
@@ -99,3 +103,12 @@ def _read_index(archives: Archives, archive: str, folder: str, file: IndexFile, 
 
 def _store(archives: Archives, archive: str, path: str, file: IndexFile) -> Path:
     return archives.store(archive, path, digest=file.sha256, size=file.size)
+
+
+def _no_suite(path: str, error: NotFoundError) -> ResolveError:
+    suite = path.split("/")[1]
+    beside = suite.rpartition("-")[2]
+    fix = "check the name of the suite, or choose another mirror"
+    if beside in ("updates", "security"):
+        fix += f"; a distribution without this one wants `{beside}: false`"
+    return ResolveError(f"the archive has no suite {suite}", where=error.where, fix=fix)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import tempfile
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -16,6 +15,7 @@ from builder.sources.debian.deb import read_deb
 from builder.sources.debian.image_sources import image_sources
 from builder.sources.debian.marks import essential_closure, extended_states
 from builder.sources.debian.placement import Placement
+from builder.sources.debian.spool import spool_folder
 
 
 def base_entries(source: BootstrapSource, architecture: str, blobs: Blobs) -> Iterator[Entry]:
@@ -26,8 +26,8 @@ def base_entries(source: BootstrapSource, architecture: str, blobs: Blobs) -> It
     flat; entries can be opened until then.
     """
     mtime = max(release.date for release in source.releases)
-    with tempfile.TemporaryDirectory(prefix=".unpack-", dir=_spool_parent(blobs)) as folder:
-        packages = _read_all(source.packages, blobs, Path(folder))
+    with spool_folder(blobs.folder) as folder:
+        packages = _read_all(source.packages, blobs, folder)
         yield from _place(source, packages, architecture, mtime).entries()
 
 
@@ -55,8 +55,3 @@ def _read_all(packages: tuple[Package, ...], blobs: Blobs, folder: Path) -> tupl
         # The largest first, so that none is left alone at the end.
         tasks = {each.name: pool.submit(read, each) for each in sorted(packages, key=lambda each: -each.size)}
     return tuple(tasks[name].result() for name in sorted(tasks))
-
-
-def _spool_parent(blobs: Blobs) -> Path:
-    blobs.folder.mkdir(parents=True, exist_ok=True)
-    return blobs.folder

@@ -134,9 +134,10 @@ def test_a_virtual_name_with_one_provider_is_that_package() -> None:
 
 
 def test_a_misspelt_name_brings_suggestions() -> None:
-    message = refusal(universe("curl 1\ngit 1"), "crul")
-    assert "there is no package crul" in message
-    assert "did you mean curl?" in message
+    world = universe("curl 1\ngit 1")
+    assert "there is no package crul" in refusal(world, "crul")
+    assert "did you mean curl?" in refusal(world, "crul")
+    assert "did you mean git?" in refusal(world, "gti")
 
 
 def test_the_result_does_not_depend_on_the_order_of_requests() -> None:
