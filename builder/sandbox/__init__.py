@@ -9,6 +9,6 @@ Used by `execute` to run build steps and by `trial` to boot images. `container` 
 
 `launcher.py` is the other side. It is started as a process of its own with nothing but the standard
 library, because a process that forks into namespaces must be small and single-threaded. It imports
-`kernel`, `rootfs`, `privileges`, `seccomp`, `accounts`, `boot` and `init`, which therefore avoid imports that are
-slow (typing, dataclasses, json): a step pays for them each time.
+`kernel`, `rootfs`, `privileges`, `seccomp`, `accounts`, `boot` and `init`, which therefore avoid imports
+that are slow (typing, dataclasses, json): a step pays for them each time.
 """
