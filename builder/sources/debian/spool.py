@@ -24,10 +24,9 @@ def spool_folder(parent: Path) -> Iterator[Path]:
     parent.mkdir(parents=True, exist_ok=True)
     for left in parent.glob(f"{_PREFIX}*"):
         _remove_abandoned(left)
-    with tempfile.TemporaryDirectory(prefix=_PREFIX, dir=parent) as name:
-        with _opened(Path(name)) as descriptor:
-            fcntl.flock(descriptor, fcntl.LOCK_SH)
-            yield Path(name)
+    with tempfile.TemporaryDirectory(prefix=_PREFIX, dir=parent) as name, _opened(Path(name)) as descriptor:
+        fcntl.flock(descriptor, fcntl.LOCK_SH)
+        yield Path(name)
 
 
 def _remove_abandoned(folder: Path) -> None:
