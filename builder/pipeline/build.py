@@ -138,7 +138,7 @@ def _keep(entries: Iterable[Entry], kept: list[Entry]) -> Iterator[Entry]:
 
 def unchecked_path(prepared: Prepared, options: BuildOptions) -> Path:
     """Where the image is written until its check is done."""
-    return options.out / f".{prepared.stem}.wsl.unchecked"
+    return options.out / f".{prepared.stem}.unchecked.wsl"
 
 
 def inspect(
@@ -155,19 +155,32 @@ def inspect(
 
 
 def check(prepared: Prepared, packed: Packed, sink: Sink, timing: Timing) -> tuple[Finding, ...]:
-    """The stage CHECK: read the image back. Raises CheckError for what would break its import."""
+    """The stage CHECK: read the image back. Raises CheckError, and deletes the image, where a rule fails."""
+    image = packed.result.path
     with stage("check", sink, timing) as running:
-        findings = verify_image(packed.result.path, prepared.recipe)
-        running.detail = f"{len(findings)} findings"
-    errors = [finding for finding in findings if finding.severity is Severity.ERROR]
-    if errors:
-        lines = "".join(f"\n  {finding.rule} {finding.path}: {finding.message}" for finding in errors)
-        raise CheckError(
-            f"the image breaks {len(errors)} rules and is not kept:{lines}",
-            where=prepared.stem,
-            fix="see `wslimg check --explain RULE` for each",
+        report = verify_image(
+            image,
+            prepared.recipe.checks,
+            prepared.loaded.folder,
+            architecture=prepared.architecture,
+            now=prepared.supply.now,
         )
-    return findings
+        warnings, errors = report.count(Severity.WARNING), report.count(Severity.ERROR)
+        running.detail = f"{errors} errors, {warnings} warnings"
+    if not report.ok:
+        image.unlink()
+        raise _refuse(prepared, report.findings)
+    return report.findings
+
+
+def _refuse(prepared: Prepared, findings: tuple[Finding, ...]) -> CheckError:
+    failing = [finding for finding in findings if finding.severity is not Severity.INFO]
+    lines = "".join(f"\n  {each.rule} {each.path}: {each.message}\n    fix: {each.fix}" for each in failing)
+    return CheckError(
+        f"the image fails its check and is not kept:{lines}",
+        where=prepared.stem,
+        fix="`wslimg check --explain RULE` says why; `checks.disable` of the recipe takes one out",
+    )
 
 
 def record(

@@ -101,9 +101,21 @@ UNITS = (
         masked=True,
         reason="serves an integration channel that belongs to WSL's virtual machine, not to a distribution",
     ),
+    UnitAdvice(
+        name="systemd-firstboot.service",
+        masked=True,
+        discouraged=False,
+        reason="asks for locale, time zone and root password on a console that nobody sees",
+    ),
+    UnitAdvice(
+        name="getty@tty1.service",
+        masked=True,
+        discouraged=False,
+        reason="restarts for ever on a terminal that does not exist (microsoft/WSL PR#14022)",
+    ),
 )
-"""The validator's fourteen units in its order (microsoft/WSL distributions/validate-modern.py), and the timer
-that only the guide names (https://learn.microsoft.com/windows/wsl/build-custom-distro)."""
+"""The validator's fourteen units in its order (microsoft/WSL distributions/validate-modern.py), the timer of
+the guide (https://learn.microsoft.com/windows/wsl/build-custom-distro), and two from experience."""
 
 
 def units_to_mask(policy: MaskPolicy) -> tuple[UnitAdvice, ...]:
