@@ -12,25 +12,30 @@ from urllib.parse import quote
 from builder.core.blobs import Blobs
 from builder.core.errors import ExecuteError
 from builder.model.operation import Exec, Input, Secret
+from builder.model.surroundings import Surroundings
 from builder.sandbox.spec import ContainerSpec, Mount, Root, bind, file
 
+SURROUNDINGS = "/run/wslimg"
 INPUTS = "/run/wslimg/inputs"
 SECRETS = "/run/secrets"
 
 
 @contextmanager
-def container_for(exec_: Exec, root: Root, blobs: Blobs, caches: Path) -> Iterator[ContainerSpec]:
+def container_for(
+    exec_: Exec, root: Root, blobs: Blobs, caches: Path, surroundings: Surroundings
+) -> Iterator[ContainerSpec]:
     """The container for `exec_` on `root`; its caches belong to it alone until the block ends."""
     with ExitStack() as stack:
         folders = [(path, stack.enter_context(_cache_folder(caches, path))) for path in sorted(exec_.caches)]
         yield ContainerSpec(
             root=root,
             argv=exec_.argv,
-            env=exec_.env,
+            env=tuple(sorted({**dict(surroundings.env), **dict(exec_.env)}.items())),
             cwd=exec_.cwd,
             user=exec_.user,
             network=exec_.network,
             mounts=(
+                *(file(f"{SURROUNDINGS}/{name}", data, mode=0o444) for name, data in surroundings.files),
                 *(_input_mount(part, blobs) for part in exec_.inputs),
                 *(_secret_mount(part, exec_.user) for part in exec_.secrets),
                 *(bind(folder, path, writable=True) for path, folder in folders),

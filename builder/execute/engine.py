@@ -14,6 +14,7 @@ from builder.core.errors import ExecuteError
 from builder.core.events import Sink
 from builder.model.entry import Entry
 from builder.model.operation import Exec, PutEntry, Remove
+from builder.model.surroundings import Surroundings
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -48,9 +49,13 @@ class StepFailedError(ExecuteError):
 
 
 class Engine(Protocol):
-    """Runs operations on layers. Methods raise ExecuteError; a failed one leaves no layer behind."""
+    """Runs operations on layers. Methods raise ExecuteError; a failed one leaves no layer behind.
+
+    `surroundings` are for the networked commands that follow.
+    """
 
     name: str
+    surroundings: Surroundings
 
     def layer(self, key: str) -> Layer | None:
         """The published layer `key`, if its whole chain is there."""

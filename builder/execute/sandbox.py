@@ -23,6 +23,7 @@ from builder.execute.store import Draft, Store
 from builder.execute.tail import Tail
 from builder.model.entry import Entry
 from builder.model.operation import Exec, PutEntry, Remove
+from builder.model.surroundings import Surroundings
 from builder.sandbox.container import TIMED_OUT, run_container
 from builder.sandbox.spec import ContainerSpec, Root
 from builder.sandbox.terminal import run_interactive
@@ -40,6 +41,7 @@ class SandboxEngine:
         self.store = Store(cache)
         self._caches = cache / "caches"
         self._blobs = blobs
+        self.surroundings = Surroundings()
 
     def layer(self, key: str) -> Layer | None:
         """See Engine."""
@@ -70,7 +72,8 @@ class SandboxEngine:
 
     def _run(self, parent: Layer, key: str, exec_: Exec, sink: Sink, draft: Draft) -> None:
         root, tail = self._root(parent.chain, draft), Tail(sink)
-        with container_for(exec_, root, self._blobs, self._caches) as spec:
+        around = self.surroundings if exec_.network else Surroundings()
+        with container_for(exec_, root, self._blobs, self._caches, around) as spec:
             status = run_container(spec, tail, stdin=exec_.stdin, timeout=exec_.timeout)
         if status != 0:
             self.store.keep_failed(draft, key, parent.chain)

@@ -84,6 +84,11 @@ class ArchitectureLock(LockModel):
     source: BootstrapSource
     steps: tuple[StepPackages, ...] = ()
 
+    @property
+    def packages(self) -> tuple[Package, ...]:
+        """Every package: the base's, then those of each step."""
+        return (*self.source.packages, *(package for step in self.steps for package in step.packages))
+
 
 class Lock(LockModel):
     """The content of `NAME.lock`. `inputs` digests each part of the recipe that resolving reads."""

@@ -17,23 +17,27 @@ The short form is `debian: trixie`.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import Field
 
 from builder.core.blobs import Blobs
+from builder.core.errors import ResolveError
 from builder.model.entry import Entry
 from builder.model.fields import Flag, RecipeModel, matching
 from builder.model.lock import ArchitectureLock, BootstrapSource, Facts, StepPackages
 from builder.model.operation import Operation
+from builder.model.surroundings import Surroundings
 from builder.sources.debian.archive import Archives, fetch_packages, open_archives
 from builder.sources.debian.configure import configure_operations
 from builder.sources.debian.deb import read_file
 from builder.sources.debian.distributions import DISTRIBUTIONS
 from builder.sources.debian.index import Candidate, Universe
 from builder.sources.debian.os_release import parse_os_release
+from builder.sources.debian.relay import relay_archives
 from builder.sources.debian.signature import read_keyring, shipped_keyring
 from builder.sources.debian.solve import solve
 from builder.sources.debian.suites import LoadedSuite, Trust, load_suites
@@ -54,7 +58,9 @@ class Bootstrap(RecipeModel):
     suite: Annotated[str, _WORD] = Field(description="trixie, bookworm, sid ...")
     variant: Variant = Variant.MINBASE
     components: tuple[Annotated[str, _WORD], ...] = Field(default=("main",), min_length=1)
-    mirror: Annotated[str, _MIRROR] | None = None
+    mirror: Annotated[str, _MIRROR] | None = Field(
+        default=None, exclude=True, description="for the build only; no part of what the base is"
+    )
     snapshot: Annotated[str, _STAMP] | None = None
     signed_by: Path | None = None
     updates: Flag = True
@@ -63,17 +69,21 @@ class Bootstrap(RecipeModel):
 
 
 def resolve_bootstrap(
-    source: Bootstrap, architecture: str, requests: tuple[StepRequest, ...], supply: Supply
+    source: Bootstrap,
+    architecture: str,
+    requests: tuple[StepRequest, ...],
+    supply: Supply,
+    versions: Mapping[str, str] = {},
 ) -> ArchitectureLock:
     """What `source` consists of now, and what each request adds to it. Raises ResolveError.
 
-    Only verified bytes count; downloads that later stages need stay among the blobs.
+    A package that is in `versions` is taken in this version or not at all. Only verified bytes count;
+    downloads that later stages need stay among the blobs.
     """
     archives = _open(source, supply)
     loaded = load_suites(archives, _suites(source), source.components, architecture, _trust(source, supply))
     universe = Universe(tuple(index for suite in loaded for index in suite.packages))
-    base = solve(universe, seeds(source.variant, universe), architecture=architecture)
-    steps = _solve_steps(universe, base, requests, architecture)
+    base, steps = _solve_all(source, universe, requests, versions, architecture)
     return ArchitectureLock(
         time=max(suite.release.date for suite in loaded),
         facts=_read_facts(base, archives),
@@ -84,8 +94,7 @@ def resolve_bootstrap(
 
 def fetch_bootstrap(source: Bootstrap, lock: ArchitectureLock, supply: Supply) -> None:
     """Have every package of `lock`, those of its steps included, among the blobs. Raises ResolveError."""
-    packages = [*lock.source.packages, *(package for step in lock.steps for package in step.packages)]
-    fetch_packages(packages, _open(source, supply))
+    fetch_packages(lock.packages, _open(source, supply))
 
 
 def bootstrap_inputs(locked: BootstrapSource, architecture: str) -> tuple[str, ...]:
@@ -107,6 +116,11 @@ def bootstrap_operations(locked: BootstrapSource, architecture: str) -> tuple[Op
     return configure_operations(architecture, max(release.date for release in locked.releases))
 
 
+def bootstrap_surroundings(source: Bootstrap, supply: Supply) -> AbstractContextManager[Surroundings]:
+    """Lets apt in networked commands use the mirrors that the build uses."""
+    return relay_archives(_open(source, supply), old=_old_ok(source))
+
+
 BOOTSTRAP = SourceKind(
     model=Bootstrap,
     locked=BootstrapSource,
@@ -115,6 +129,7 @@ BOOTSTRAP = SourceKind(
     inputs=bootstrap_inputs,
     entries=bootstrap_entries,
     operations=bootstrap_operations,
+    surround=bootstrap_surroundings,
 )
 
 
@@ -136,14 +151,55 @@ def _suites(source: Bootstrap) -> tuple[tuple[str, str], ...]:
 
 
 def _trust(source: Bootstrap, supply: Supply) -> Trust:
+    own = supply.folder / source.signed_by if source.signed_by else None
+    keyring = read_keyring(own or shipped_keyring(source.distribution))
+    return Trust(keyring=keyring, now=supply.now, expired_ok=_old_ok(source))
+
+
+def _old_ok(source: Bootstrap) -> bool:
     """Old states are out of date by intent."""
-    keyring = read_keyring(source.signed_by or shipped_keyring(source.distribution))
-    expired_ok = source.snapshot is not None or not source.check_valid_until
-    return Trust(keyring=keyring, now=supply.now, expired_ok=expired_ok)
+    return source.snapshot is not None or not source.check_valid_until
+
+
+def _solve_all(
+    source: Bootstrap,
+    universe: Universe,
+    requests: tuple[StepRequest, ...],
+    versions: Mapping[str, str],
+    architecture: str,
+) -> tuple[tuple[Candidate, ...], tuple[StepPackages, ...]]:
+    """The base and what the steps add to it, with what is in `versions` held there."""
+    _check_versions(universe, versions)
+    try:
+        base = solve(universe, seeds(source.variant, universe), versions=versions, architecture=architecture)
+        return base, _solve_steps(universe, base, requests, versions, architecture)
+    except ResolveError as error:
+        if versions:
+            held = "other packages were held at their locked versions: update those named here as well"
+            raise ResolveError(error.message, where=error.where, fix=held) from error
+        raise
+
+
+def _check_versions(universe: Universe, versions: Mapping[str, str]) -> None:
+    gone = [
+        f"{name} {version}"
+        for name, version in sorted(versions.items())
+        if all(found.version != version for found in universe.candidates(name))
+    ]
+    if gone:
+        raise ResolveError(
+            f"the archive no longer has {', '.join(gone)}, which the lock holds",
+            fix="update these as well, `wslimg lock RECIPE --update NAME...`, or everything with --update "
+            "alone; or name a `snapshot` that still has them",
+        )
 
 
 def _solve_steps(
-    universe: Universe, base: tuple[Candidate, ...], requests: tuple[StepRequest, ...], architecture: str
+    universe: Universe,
+    base: tuple[Candidate, ...],
+    requests: tuple[StepRequest, ...],
+    versions: Mapping[str, str],
+    architecture: str,
 ) -> tuple[StepPackages, ...]:
     """Each step on top of those before it, so that it lists what it adds."""
     installed, steps = base, []
@@ -152,7 +208,7 @@ def _solve_steps(
             universe,
             request.names,
             installed=installed,
-            versions=request.versions,
+            versions={**versions, **request.versions},
             recommends=request.recommends,
             architecture=architecture,
         )

@@ -31,6 +31,7 @@ class Archives:
         self.http = http
         self.blobs = blobs
         self.sink = sink
+        self.addresses = addresses
         self._urls = {each.role.name: each.urls for each in addresses}
         self._dead: set[str] = set()
 
@@ -155,5 +156,6 @@ def _gone(package: Package, error: NotFoundError) -> ResolveError:
     return ResolveError(
         f"the archive no longer has {package.name} {package.version}",
         where=error.where,
-        fix="resolve again for the current version, or name a `snapshot` that still has this one",
+        fix="take the current version with `wslimg lock RECIPE --update`; or build from an old state: "
+        "a mirror or `snapshot` that has this one, or a bundle that `wslimg fetch` made in time",
     )
