@@ -11,7 +11,6 @@ import fcntl
 import json
 import os
 import secrets
-import shutil
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
@@ -19,12 +18,20 @@ from pathlib import Path
 
 from builder.core.errors import ExecuteError
 from builder.core.files import write_atomic
-from builder.execute.layers.form import FULL_DISK, flavour
+from builder.execute.disk import (
+    PART,
+    full_disk_explained,
+    is_at,
+    lock_folder,
+    remove_tree,
+    remove_unused,
+    size_on_disk,
+)
+from builder.execute.layers.form import flavour
 
 DEFAULT_LIMIT = 20 * 2**30
 _FORMAT = 1
 _KEY_DIGITS = 32
-_PART = ".part"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -128,7 +135,7 @@ class Store:
         """Keep the layer `key` from being collected while this store is open; whether it is there."""
         if key in self._held:
             return True
-        descriptor = _lock_folder(self._folder(key), fcntl.LOCK_SH)
+        descriptor = lock_folder(self._folder(key), fcntl.LOCK_SH)
         if descriptor is None:
             return False
         self._held[key] = descriptor
@@ -141,7 +148,7 @@ class Store:
         while True:
             descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
             fcntl.flock(descriptor, fcntl.LOCK_EX)
-            if _is_at(descriptor, path):
+            if is_at(descriptor, path):
                 break
             os.close(descriptor)  # the one before us has removed it
         try:
@@ -157,7 +164,7 @@ class Store:
         try:
             draft.diff.mkdir(mode=0o755)
             draft.work.mkdir()
-            with _full_disk_explained(self._layers):
+            with full_disk_explained(self._layers):
                 yield draft
         finally:
             remove_tree(draft.folder)
@@ -165,9 +172,9 @@ class Store:
 
     def _new_draft(self) -> Draft:
         while True:
-            folder = self._layers / f".{secrets.token_hex(8)}{_PART}"
+            folder = self._layers / f".{secrets.token_hex(8)}{PART}"
             folder.mkdir()
-            lock = _lock_folder(folder, fcntl.LOCK_EX)
+            lock = lock_folder(folder, fcntl.LOCK_EX)
             if lock is not None:  # else a collector came between
                 return Draft(folder=folder, lock=lock)
 
@@ -196,8 +203,8 @@ class Store:
         for key in keys:
             if key in self._held:
                 os.close(self._held.pop(key))
-            _remove_unused(self._folder(key))
-            _remove_unused(self._failed / key[:_KEY_DIGITS])
+            remove_unused(self._folder(key))
+            remove_unused(self._failed / key[:_KEY_DIGITS])
 
     def usage(self) -> tuple[Usage, ...]:
         """All layers and failed trees, the longest unused first; of one age, what builds on others."""
@@ -214,14 +221,14 @@ class Store:
         for use in uses:
             if freed >= excess:
                 break
-            if _remove_unused(use.folder):
+            if remove_unused(use.folder):
                 freed += use.record.size
         return freed
 
     def collect(self) -> None:
         """Delete what killed builds left half made."""
-        for folder in (*self._layers.glob(f".*{_PART}"), *self._failed.glob(f".*{_PART}")):
-            _remove_unused(folder)
+        for folder in (*self._layers.glob(f".*{PART}"), *self._failed.glob(f".*{PART}")):
+            remove_unused(folder)
 
 
 def find_layers(cache: Path, keys: Iterable[str]) -> frozenset[str]:
@@ -248,85 +255,3 @@ def _read_record(folder: Path) -> Record | None:
     if fields.get("format") != _FORMAT:
         return None
     return Record(format=_FORMAT, key=fields["key"], chain=tuple(fields["chain"]), size=fields["size"])
-
-
-def _lock_folder(folder: Path, mode: int) -> int | None:
-    """A descriptor that locks `folder`; None if it is gone, or somebody has it and `mode` does not wait."""
-    try:
-        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    except FileNotFoundError:
-        return None
-    try:
-        fcntl.flock(descriptor, mode)
-    except BlockingIOError:
-        os.close(descriptor)
-        return None
-    if not _is_at(descriptor, folder):
-        os.close(descriptor)
-        return None
-    return descriptor
-
-
-def _is_at(descriptor: int, path: Path) -> bool:
-    try:
-        return os.path.samestat(os.fstat(descriptor), path.stat())
-    except FileNotFoundError:
-        return False
-
-
-def _remove_unused(folder: Path) -> bool:
-    """Delete `folder` unless somebody holds it; whether it was deleted."""
-    descriptor = _lock_folder(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    if descriptor is None:
-        return False
-    remove_tree(folder)
-    os.close(descriptor)
-    return True
-
-
-def remove_tree(folder: Path) -> None:
-    """Delete `folder` if it is there: first its name, so that nobody finds half of it."""
-    doomed = folder
-    if not folder.name.endswith(_PART):
-        doomed = folder.with_name(f".{secrets.token_hex(8)}{_PART}")
-        try:
-            folder.rename(doomed)
-        except FileNotFoundError:
-            return
-    with suppress(FileNotFoundError):
-        shutil.rmtree(doomed)
-
-
-def size_on_disk(folder: Path) -> int:
-    """The bytes that the blocks of all files below `folder` take."""
-    total, stack = 0, [os.fspath(folder)]
-    while stack:
-        with os.scandir(stack.pop()) as items:
-            for item in items:
-                total += item.stat(follow_symlinks=False).st_blocks * 512
-                if item.is_dir(follow_symlinks=False):
-                    stack.append(item.path)
-    return total
-
-
-def check_space(folder: Path, needed: int) -> None:
-    """Raise ExecuteError unless the file system of `folder` has `needed` bytes left."""
-    free = shutil.disk_usage(folder).free
-    if free < needed:
-        raise _no_space(folder, f"{free / 1e9:.1f} GB are free where {needed / 1e9:.1f} GB are needed")
-
-
-@contextmanager
-def _full_disk_explained(folder: Path) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        if error.errno not in FULL_DISK:
-            raise
-        raise _no_space(folder, f"the disk is full: {error}") from error
-
-
-def _no_space(folder: Path, message: str) -> ExecuteError:
-    return ExecuteError(
-        message, where=str(folder), fix="free some space: wslimg cache prune, or another XDG_CACHE_HOME"
-    )

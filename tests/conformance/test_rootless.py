@@ -13,7 +13,7 @@ import pytest
 
 pytestmark = pytest.mark.system
 
-USER = "wslimg-test"
+USER = f"wslimg-test-{os.getpid()}"  # several runs may share a machine
 _IDS = "700000-765535"
 
 
@@ -22,13 +22,14 @@ def ordinary_user(root, tool):
     """A throw-away user with subordinate ids and a home directory."""
     tool("useradd", "usermod", "newuidmap", "setpriv")
     home = tempfile.mkdtemp(prefix=f"{USER}-")
-    subprocess.run(["userdel", USER], check=False, capture_output=True)
-    subprocess.run(["useradd", "--no-create-home", "--home-dir", home, USER], check=True)
-    subprocess.run(["usermod", "--add-subuids", _IDS, "--add-subgids", _IDS, USER], check=True)
-    shutil.chown(home, USER, USER)
-    yield home
-    shutil.rmtree(home)
-    subprocess.run(["userdel", USER], check=True)
+    try:
+        subprocess.run(["useradd", "--no-create-home", "--home-dir", home, USER], check=True)
+        subprocess.run(["usermod", "--add-subuids", _IDS, "--add-subgids", _IDS, USER], check=True)
+        shutil.chown(home, USER, USER)
+        yield home
+    finally:
+        shutil.rmtree(home)
+        subprocess.run(["userdel", USER], check=True)
 
 
 def test_the_suite_passes_as_an_ordinary_user(ordinary_user):

@@ -5,7 +5,8 @@ import os
 import pytest
 
 from builder.core.errors import ExecuteError
-from builder.execute.store import Store, check_space
+from builder.execute.disk import check_space
+from builder.execute.store import Store
 
 
 def publish(store, key, below=(), size=0):
