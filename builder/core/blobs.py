@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import secrets
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -50,3 +51,38 @@ class Blobs:
                     fix="the mirror or a proxy altered or cut the file: try again, or choose another mirror",
                 )
         return path
+
+    def size(self, digest: str) -> int | None:
+        """How many bytes the blob `digest` has, None if it is not there. Marks it as used."""
+        path = self.path(digest)
+        try:
+            os.utime(path)
+            return path.stat().st_size
+        except FileNotFoundError:
+            return None
+
+    def collect(self, chunks: Iterable[bytes], *, digest: str = "", where: str = "") -> tuple[str, int]:
+        """Store `chunks`, whatever they are, and return their digest and size in bytes. Raises ResolveError
+        naming `where` if `digest` is given and they have another one."""
+        sha, seen = hashlib.sha256(), 0
+        self.folder.mkdir(parents=True, exist_ok=True)
+        part = self.folder / f".{secrets.token_hex(8)}.part"
+        try:
+            with part.open("xb") as file:
+                for chunk in chunks:
+                    seen += len(chunk)
+                    sha.update(chunk)
+                    file.write(chunk)
+            found = sha.hexdigest()
+            if digest not in ("", found):
+                raise ResolveError(
+                    f"unfolds to content with sha256 {found}, expected {digest}",
+                    where=where,
+                    fix="what is served is damaged or was altered: make it anew, or choose another source",
+                )
+            path = self.path(found)
+            path.parent.mkdir(exist_ok=True)
+            part.replace(path)
+        finally:
+            part.unlink(missing_ok=True)
+        return found, seen

@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Callable, Generator, Iterator, Mapping
 from dataclasses import dataclass, field
+from email.utils import parsedate_to_datetime
 from urllib.parse import urlsplit, urlunsplit
 
 import requests
@@ -16,6 +17,7 @@ from builder import __version__
 from builder.core.errors import ResolveError
 
 _CHUNK = 1 << 18
+_LONGEST_PAUSE = 120.0
 _PASSING = frozenset({408, 425, 429, 500, 502, 503, 504})
 _ENVIRONMENT = Mapping[str, str]
 
@@ -26,6 +28,23 @@ class NotFoundError(ResolveError):
 
 class UnreachableError(ResolveError):
     """No usable answer after every attempt: no connection, cut transfers, or an error of the server."""
+
+
+class RefusedError(ResolveError):
+    """The server wants another login (401). `challenge` is what its WWW-Authenticate asks for (RFC 9110)."""
+
+    challenge: str = ""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Answer:
+    """What a server answered, whatever the status. The names of `headers` are in lower case; `url` is the
+    address that answered, after redirects."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+    url: str
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -60,28 +79,59 @@ class Http:
                 raise ResolveError(f"has more than {limit} bytes", where=without_login(url))
         return bytes(data)
 
-    def chunks(self, url: str) -> Generator[bytes, None, None]:
-        """The content of `url` in pieces, complete according to the length that the server announced.
+    def chunks(self, url: str, *, authorization: str = "", start: int = 0) -> Generator[bytes, None, None]:
+        """The content of `url` from byte `start` on, in pieces, complete according to the length that the
+        server announced.
 
-        A transfer that breaks is resumed where it stopped. Raises NotFoundError or UnreachableError.
+        A transfer that breaks is resumed where it stopped. `authorization` is sent to the host of `url` and
+        to no other. Raises NotFoundError, RefusedError or UnreachableError.
         """
-        done, problem = 0, ""
+        done, problem, pause = start, "", 0.0
         for attempt in range(self.attempts):
-            time.sleep(self.pause * (2 ** (attempt - 1)) if attempt else 0)
+            self._wait(attempt, pause)
             try:
-                for chunk in self._attempt(url, done):
+                for chunk in self._attempt(url, done, authorization):
                     done += len(chunk)
                     yield chunk
                 return
             except _PassingError as error:
-                problem = str(error)
+                problem, pause = str(error), error.pause
             except requests.RequestException as error:
-                problem = _reason(error)
+                problem, pause = _reason(error), 0.0
         raise _unreachable(url, problem, self.attempts)
 
-    def _attempt(self, url: str, start: int) -> Iterator[bytes]:
+    def ask(
+        self,
+        url: str,
+        *,
+        limit: int,
+        accept: str = "*/*",
+        authorization: str = "",
+        form: Mapping[str, str] | None = None,
+    ) -> Answer:
+        """One exchange whose status the caller judges; `form` is sent by POST. Overload and broken
+        connections are tried again. Raises UnreachableError, and ResolveError beyond `limit` bytes."""
+        problem, pause = "", 0.0
+        for attempt in range(self.attempts):
+            self._wait(attempt, pause)
+            try:
+                with self._request(url, {"Accept": accept}, authorization, form) as response:
+                    _check_passing(response)
+                    return _read_answer(response, limit)
+            except _PassingError as error:
+                problem, pause = str(error), error.pause
+            except requests.RequestException as error:
+                problem, pause = _reason(error), 0.0
+        raise _unreachable(url, problem, self.attempts)
+
+    def _wait(self, attempt: int, pause: float) -> None:
+        """What the server asked for, or longer after each attempt."""
+        time.sleep(max(pause, self.pause * (2 ** (attempt - 1))) if attempt else 0)
+
+    def _attempt(self, url: str, start: int, authorization: str) -> Iterator[bytes]:
         """One request for what follows the first `start` bytes."""
-        with self._request(url, start) as response:
+        headers = {"Range": f"bytes={start}-"} if start else {}
+        with self._request(url, headers, authorization) as response:
             _check_status(url, response)
             skip = 0 if response.status_code == 206 else start
             for chunk in response.iter_content(_CHUNK):
@@ -89,18 +139,25 @@ class Http:
                 skip = max(0, skip - len(chunk))
             _check_length(response)
 
-    def _request(self, url: str, start: int) -> requests.Response:
+    def _request(
+        self,
+        url: str,
+        headers: Mapping[str, str],
+        authorization: str = "",
+        form: Mapping[str, str] | None = None,
+    ) -> requests.Response:
         route = self.route(url)
-        headers = {"Range": f"bytes={start}-"} if start else {}
         proxies = {"DIRECT": {"http": "", "https": ""}, "": None}.get(
             route.proxy, {"http": route.proxy, "https": route.proxy}
         )
-        return self._session().get(
+        return self._session().request(
+            "GET" if form is None else "POST",
             url,
+            data=form,
             stream=True,
             timeout=self.timeout,
             headers=headers,
-            auth=route.login,
+            auth=_Authorization(authorization) if authorization else route.login,
             proxies=proxies,
             verify=certificates(os.environ),
         )
@@ -115,7 +172,23 @@ class Http:
 
 
 class _PassingError(Exception):
-    """An answer that another attempt may improve."""
+    """An answer that another attempt may improve, after `pause` seconds if the server asked for them."""
+
+    def __init__(self, message: str, pause: float = 0.0) -> None:
+        super().__init__(message)
+        self.pause = pause
+
+
+class _Authorization(requests.auth.AuthBase):
+    """Sets the header once: `requests` takes it away where a redirect leaves the host, and does not replace
+    it by what ~/.netrc has for the host."""
+
+    def __init__(self, value: str) -> None:
+        self._value = value
+
+    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
+        request.headers["Authorization"] = self._value
+        return request
 
 
 def certificates(environment: _ENVIRONMENT) -> str | bool:
@@ -148,13 +221,51 @@ def _check_status(url: str, response: requests.Response) -> None:
     status = response.status_code
     if status in (200, 206):
         return
-    if status in _PASSING:
-        raise _PassingError(f"the server answered {status} {response.reason}")
+    _check_passing(response)
     where = without_login(url)
     if status in (404, 410):
         raise NotFoundError("there is no such file on the server", where=where, fix="choose another mirror")
     fix = "check login and proxy" if status in (401, 403, 407) else "check the address"
-    raise ResolveError(f"the server answered {status} {response.reason}", where=where, fix=fix)
+    kind = RefusedError if status == 401 else ResolveError
+    error = kind(f"the server answered {status} {response.reason}", where=where, fix=fix)
+    if isinstance(error, RefusedError):
+        error.challenge = response.headers.get("WWW-Authenticate", "")
+    raise error
+
+
+def _check_passing(response: requests.Response) -> None:
+    if response.status_code not in _PASSING:
+        return
+    problem = f"the server answered {response.status_code} {response.reason}"
+    pause = _read_pause(response.headers.get("Retry-After", ""))
+    if pause > _LONGEST_PAUSE:
+        raise UnreachableError(
+            f"{problem} and asks to wait {pause:.0f} seconds",
+            where=without_login(response.url),
+            fix="wait, log in, or choose a mirror",
+        )
+    raise _PassingError(problem, pause)
+
+
+def _read_pause(value: str) -> float:
+    """Retry-After in seconds, be it a number or a date (RFC 9110, 10.2.3); 0 for anything else."""
+    if value.isdigit():
+        return float(value[:9])
+    try:
+        return max(0.0, parsedate_to_datetime(value).timestamp() - time.time())
+    except ValueError:
+        return 0.0
+
+
+def _read_answer(response: requests.Response, limit: int) -> Answer:
+    body = bytearray()
+    for chunk in response.iter_content(_CHUNK):
+        body += chunk
+        if len(body) > limit:
+            raise ResolveError(f"has more than {limit} bytes", where=without_login(response.url))
+    _check_length(response)
+    headers = {name.lower(): value for name, value in response.headers.items()}
+    return Answer(status=response.status_code, headers=headers, body=bytes(body), url=response.url)
 
 
 def _check_length(response: requests.Response) -> None:

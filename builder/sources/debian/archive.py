@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import threading
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
@@ -12,8 +11,9 @@ from typing import TypeVar
 
 from builder.core.blobs import Blobs
 from builder.core.errors import ResolveError
-from builder.core.events import Note, Progress, Sink
+from builder.core.events import Note, Sink
 from builder.core.http import Http, NotFoundError, UnreachableError, without_login
+from builder.core.meter import Meter
 from builder.model.lock import Package
 from builder.sources.debian.apt_conf import host_route, host_sources
 from builder.sources.debian.distributions import Distribution
@@ -116,7 +116,7 @@ def open_archives(
 def fetch_packages(packages: Iterable[Package], archives: Archives) -> None:
     """Have every package as a verified blob. Reports Progress in bytes; raises ResolveError."""
     missing = [package for package in packages if not archives.blobs.has(package.sha256, package.size)]
-    meter = _Meter("packages", sum(package.size for package in missing), archives.sink)
+    meter = Meter("packages", sum(package.size for package in missing), archives.sink)
 
     def fetch(package: Package) -> None:
         try:
@@ -136,20 +136,6 @@ def fetch_packages(packages: Iterable[Package], archives: Archives) -> None:
         except BaseException:
             pool.shutdown(wait=True, cancel_futures=True)
             raise
-
-
-class _Meter:
-    """Adds up what several threads have done."""
-
-    def __init__(self, label: str, total: int, sink: Sink) -> None:
-        self._label, self._total, self._sink = label, total, sink
-        self._done = 0
-        self._lock = threading.Lock()
-
-    def add(self, count: int) -> None:
-        with self._lock:
-            self._done += count
-            self._sink(Progress(label=self._label, done=self._done, total=self._total, unit="B"))
 
 
 def _gone(package: Package, error: NotFoundError) -> ResolveError:
