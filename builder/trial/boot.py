@@ -50,6 +50,7 @@ def wants_systemd(imported: Imported, log: StageLog) -> bool:
             "boot.systemd is set, and /sbin/init cannot be executed: WSL goes on without systemd",
             path=INIT,
             fix="install systemd-sysv (Debian) or systemd, or drop boot.systemd",
+            rule="WSL301",
         )
         return False
     return True
@@ -75,8 +76,13 @@ def boot_systemd(instance: Instance, imported: Imported, log: StageLog) -> None:
     instance.booted = True
     _judge_waiting(instance, imported, state, seconds, log)
     log.fact("virtualization", ask(instance, "systemd-detect-virt").output.strip())
-    for unit in _failed_units(instance):
-        _explain_unit(instance, unit, log)
+    failed = _failed_units(instance)
+    for unit in failed:
+        if unit not in _ONLY_HERE:
+            _explain_unit(instance, unit, log)
+    for reason in sorted(set(_ONLY_HERE.values())):
+        if units := [unit for unit in failed if _ONLY_HERE.get(unit) == reason]:
+            log.inform(f"failed, and will not in WSL: {reason}", path=", ".join(units))
 
 
 def _await_start(instance: Instance, start: float) -> str:
@@ -101,6 +107,7 @@ def _judge_waiting(instance: Instance, imported: Imported, state: str, seconds: 
         + (f"; still running:\n{jobs}" if jobs else ""),
         path=INIT,
         fix="mask the unit that waits; *-wait-online units wait for a network that WSL configures itself",
+        rule="WSL302",
     )
 
 
@@ -110,17 +117,13 @@ def _failed_units(instance: Instance) -> list[str]:
 
 
 def _explain_unit(instance: Instance, unit: str, log: StageLog) -> None:
-    lines = journal(instance, "-u", unit)
-    if reason := _ONLY_HERE.get(unit):
-        log.inform(f"failed, as it must here: {reason}", path=unit)
-        return
     advice = find_unit(unit)
+    harmful = advice is not None and advice.masked
     fix = (
-        f"mask it: {advice.reason}"
-        if advice and advice.masked
-        else "see the lines above; mask what WSL lacks"
+        f"mask it: {advice.reason}" if advice and harmful else "see the lines above; mask it if WSL lacks it"
     )
-    log.fail(f"failed:\n{lines}", path=unit, fix=fix)
+    message = f"failed:\n{journal(instance, '-u', unit)}"
+    log.fail(message, path=unit, fix=fix, rule="WSL302" if harmful else "")
 
 
 def _console(instance: Instance) -> str:

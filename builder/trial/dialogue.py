@@ -97,7 +97,7 @@ class Dialogue:
     def run(self) -> str:
         """Talk to the end. Returns the transcript; raises UnansweredError."""
         end = time.monotonic() + self.limit
-        while self._read(min(self.patience, end - time.monotonic())):
+        while self._read(end):
             for number, reply in enumerate(self.replies):
                 if re.search(reply.prompt, self._unanswered()):
                     self._answer(number, reply)
@@ -116,10 +116,11 @@ class Dialogue:
     def _unanswered(self) -> str:
         return _plain(self.transcript[self._answered :])
 
-    def _read(self, seconds: float) -> bool:
-        if seconds <= 0:
-            raise UnansweredError(f"it has not ended after {self.limit:.0f} seconds: {self._last_line()!r}")
-        if not select.select([self.terminal], [], [], seconds)[0]:
+    def _read(self, end: float) -> bool:
+        left = end - time.monotonic()
+        if not select.select([self.terminal], [], [], max(0, min(self.patience, left)))[0]:
+            if left <= self.patience:
+                raise UnansweredError(f"not ended after {self.limit:.0f} seconds: {self._last_line()!r}")
             raise UnansweredError(f"no answer fits what it asks: {self._last_line()!r}")
         try:
             data = os.read(self.terminal, 65536)

@@ -14,7 +14,6 @@ from builder.trial.session import ROOT, Account, find_account, read_language, se
 from builder.wsl.keys import ConfigFile
 
 _PLACE = ConfigFile.DISTRIBUTION_CONF.path
-_LAUNCHES = 2
 _LEAVE = "\x03\n"  # PAM heeds Ctrl-C only once the line has ended
 
 
@@ -44,14 +43,19 @@ def _leave_and_return(
             path=command,
             fix="exit with another status until the user exists",
         )
-    for launch in range(_LAUNCHES):
+    result = _launch(instance, imported, command, replies)
+    if result.status:
+        log.warn(_explain(command, result), path=_PLACE, fix="it is run again at the next launch")
         result = _launch(instance, imported, command, replies)
-        if result.status == 0:
-            log.fact("launches", f"{launch + 2}: the first one was left at its first question")
-            return True
-        log.fail(
-            _explain(command, result), path=_PLACE, fix="WSL runs it again at every launch, without a shell"
-        )
+    if result.status == 0:
+        log.fact("answers", f"{result.answers}, after it had been left with Ctrl-C and started again")
+        return True
+    log.fail(
+        _explain(command, result),
+        path=_PLACE,
+        fix="correct it: until it exits with 0, WSL runs it at every launch and opens no shell",
+        rule="WSL117" if result.status in (126, 127) else "",
+    )
     return False
 
 
@@ -85,6 +89,7 @@ def _choose_account(imported: Imported, log: StageLog) -> Account:
             "the shell is root's: neither oobe.defaultUid nor user.default is set",
             path=_PLACE,
             fix="set oobe.defaultUid to the number of the account that the first launch makes",
+            rule="WSL115",
         )
         return root
     account = find_account(imported.tree, wanted if isinstance(wanted, int) else str(wanted))
@@ -93,6 +98,7 @@ def _choose_account(imported: Imported, log: StageLog) -> Account:
             f"{wanted!r} is not in /etc/passwd after the first launch: WSL opens root's shell instead",
             path=_PLACE,
             fix="make that account in oobe.command or in the image",
+            rule="WSL114" if wanted == uid else "WSL119",
         )
         return root
     return account

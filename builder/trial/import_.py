@@ -25,6 +25,19 @@ WSL2_ARGUMENTS = ("-x", "-p", "--xattrs", "--numeric-owner", "-f", "-")
 WSL1_ARGUMENTS = ("-x", "-p", "--xattrs", "--no-acls", "-f", "-")
 """microsoft/WSL src/windows/service/exe/LxssUserSession.cpp."""
 
+_RULES = (
+    ("contains '..'", "WSL005"),
+    ("through symlink", "WSL007"),
+    ("Hard-link target", "WSL010"),
+    ("replace existing directory", "WSL012"),
+    ("extended attributes", "WSL013"),
+    ("File name too long", "WSL015"),
+    ("can't be converted", "WSL018"),
+    ("Unrecognized archive format", "WSL001"),
+    ("Truncated", "WSL001"),
+)
+"""What bsdtar says, and the check that says it before."""
+
 _ANY_GUID = uuid.UUID("00000000-0000-0000-0000-000000000000")
 
 
@@ -47,7 +60,7 @@ def import_image(image: Path, tree: Path, log: StageLog, *, wsl1: bool) -> Impor
     _extract(image, tree, log, wsl1=wsl1)
     inside = Inside(tree)
     if not log.failed and not (inside.exists("/etc") or inside.exists("/bin/sh")):
-        _refuse(log, "WSL_E_NOT_A_LINUX_DISTRO", "the image has neither /etc nor /bin/sh")
+        _refuse(log, "WSL_E_NOT_A_LINUX_DISTRO", "the image has neither /etc nor /bin/sh", rule="WSL002")
     if log.failed:
         return None
     imported = _read_metadata(inside, log)
@@ -71,20 +84,20 @@ def _extract(image: Path, tree: Path, log: StageLog, *, wsl1: bool) -> None:
             [bsdtar, "-C", str(tree), *arguments], stdin=file, env=environment, capture_output=True
         )
     if done.returncode:
-        _refuse(
-            log, "WSL_E_IMPORT_FAILED", _last_lines(done.stderr) or f"bsdtar ended with {done.returncode}"
-        )
+        message = _last_lines(done.stderr) or f"bsdtar ended with {done.returncode}"
+        rule = next((rule for words, rule in _RULES if words in message), "")
+        _refuse(log, "WSL_E_IMPORT_FAILED", message, rule=rule)
 
 
 def _last_lines(output: bytes) -> str:
     return "\n".join(output.decode(errors="replace").splitlines()[-10:])
 
 
-def _refuse(log: StageLog, code_name: str, message: str, path: str = "") -> None:
+def _refuse(log: StageLog, code_name: str, message: str, *, path: str = "", rule: str) -> None:
     code = find_code(code_name)
     assert code is not None
     log.fact("error code", f"Wsl/Service/RegisterDistro/{code.name} ({code.hex})")
-    log.fail(message, path=path, fix=code.fix)
+    log.fail(message, path=path, fix=code.fix, rule=rule)
 
 
 def _read_metadata(inside: Inside, log: StageLog) -> Imported:
@@ -92,7 +105,7 @@ def _read_metadata(inside: Inside, log: StageLog) -> Imported:
     for kind in (ConfigFile.WSL_CONF, ConfigFile.DISTRIBUTION_CONF):
         configs[kind] = parse_config(inside.read(kind.path) or b"", kind)
         for warning in configs[kind].warnings:
-            log.warn(f"WSL says: {warning.message}", path=f"{kind.path}:{warning.line}")
+            log.warn(f"WSL says: {warning.message}", path=f"{kind.path}:{warning.line}", rule="WSL103")
     flavor = read_flavor(inside.read("/etc/os-release") or b"")
     distribution = configs[ConfigFile.DISTRIBUTION_CONF]
     name = distribution.effective["oobe.defaultName"]
@@ -112,14 +125,13 @@ def _judge_name(name: str, log: StageLog) -> None:
     if not name:
         code = find_code("WSL_E_DISTRIBUTION_NAME_NEEDED")
         assert code is not None
-        log.warn(
-            "without --name the import ends with WSL_E_DISTRIBUTION_NAME_NEEDED", path=place, fix=code.fix
-        )
+        message = f"without --name the import ends with {code.name}"
+        log.warn(message, path=place, fix=code.fix, rule="WSL111")
     elif reason := refuse_name(name):
-        _refuse(log, "E_INVALIDARG", f"oobe.defaultName {name!r} {reason}", place)
+        _refuse(log, "E_INVALIDARG", f"oobe.defaultName {name!r} {reason}", path=place, rule="WSL112")
     else:
         for doubt in doubt_name(name):
-            log.warn(f"oobe.defaultName {name!r} {doubt}", path=place)
+            log.warn(f"oobe.defaultName {name!r} {doubt}", path=place, rule="WSL113")
 
 
 def _judge_icon(imported: Imported, log: StageLog) -> None:
@@ -131,7 +143,7 @@ def _judge_icon(imported: Imported, log: StageLog) -> None:
     if data is not None:
         log.fact("icon", f"{path} ({len(data)} bytes)")
         if not data.startswith(b"\0\0\1\0"):
-            log.warn("is no ICO file: Windows shows a blank icon", path=str(path))
+            log.warn("is no ICO file: Windows shows a blank icon", path=str(path), rule="WSL603")
 
 
 def _judge_terminal(imported: Imported, log: StageLog) -> None:
@@ -147,22 +159,23 @@ def _judge_terminal(imported: Imported, log: StageLog) -> None:
     try:
         text = fragment(template, Registration(name=imported.name, guid=_ANY_GUID, flavor=imported.flavor))
     except ValueError as error:
-        log.fail(f"WSL writes no terminal profile: {error}", path=str(path))
+        log.fail(f"WSL writes no terminal profile: {error}", path=str(path), rule="WSL605")
         return
     log.fact("terminal profile", f"{path or 'built-in template'}, {len(text)} bytes")
     for warning in check_template(template).warnings if template else ():
-        log.warn(warning, path=str(path))
+        log.warn(warning, path=str(path), rule="WSL606")
 
 
 def _read_named(inside: Inside, path: str, limit: int, key: str, log: StageLog) -> bytes | None:
     """The file that `key` names, as WSL reads it; WSL goes on without it, so its absence is a warning."""
+    rule = "WSL601"
     if ".." in path:
         reason = "WSL refuses a path with '..'"
     elif (data := inside.read(path, limit + 1)) is None:
         reason = "the file is missing"
     elif len(data) > limit:
-        reason = f"has more than {limit} bytes"
+        reason, rule = f"has more than {limit} bytes", "WSL602"
     else:
         return data
-    log.warn(f"{key} is ignored: {reason}", path=path)
+    log.warn(f"{key} is ignored: {reason}", path=path, rule=rule)
     return None

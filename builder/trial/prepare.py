@@ -64,13 +64,15 @@ def prepare_tree(tree: Inside, wsl: ParsedConfig, log: StageLog) -> None:
     """Change the tree as a start does. What WSL cannot do and dies of is an error in `log`."""
     settings = wsl.effective
     for path in _FOLDERS:
-        with _or(log.fail, path, "WSL cannot make this folder, and does not start"):
+        with _or(log.fail, path, "WSL cannot make this folder, and does not start", "WSL420"):
             tree.make_folder(path)
     for path in _LINKS:
-        with _or(log.fail, path, "WSL cannot put its link there, and does not start"):
+        with _or(log.fail, path, "WSL cannot put its link there, and does not start", "WSL420"):
             tree.make_link(path, "/init")
     if settings["network.generateResolvConf"]:
-        with _or(log.warn, "/etc/resolv.conf", "WSL cannot replace it: there will be no name resolution"):
+        with _or(
+            log.warn, "/etc/resolv.conf", "WSL cannot replace it: there is no name resolution", "WSL408"
+        ):
             tree.write(_RESOLVER, host_resolver())
             tree.make_link("/etc/resolv.conf", _RESOLVER, replace=True)
     if settings["network.generateHosts"]:
@@ -95,13 +97,15 @@ def _judge_time_zone(tree: Inside, wsl: ParsedConfig, log: StageLog) -> None:
             "WSL says that it cannot set the time zone",
             path="/usr/share/zoneinfo",
             fix="install tzdata, or set time.useWindowsTimezone to false",
+            rule="WSL419",
         )
 
 
 @contextmanager
-def _or(complain: Callable[..., None], path: str, message: str) -> Iterator[None]:
+def _or(complain: Callable[..., None], path: str, message: str, rule: str = "") -> Iterator[None]:
     """Do something to the tree, or complain that it cannot be done."""
     try:
         yield
     except OSError as error:
-        complain(f"{message}: {error.strerror}", path=path, fix="remove what is in the way from the image")
+        fix = "remove what is in the way from the image"
+        complain(f"{message}: {error.strerror}", path=path, fix=fix, rule=rule)

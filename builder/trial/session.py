@@ -94,7 +94,12 @@ def try_session(session: Session, tree: Inside, password: str, log: StageLog) ->
     account = session.account
     log.fact("user", f"{account.name} (uid {account.uid}), {account.shell}, {account.home}")
     if not tree.is_executable(account.shell):
-        log.fail(f"the shell of {account.name!r} cannot be started", path=account.shell, fix="install it")
+        log.fail(
+            f"the shell of {account.name!r} cannot be started",
+            path=account.shell,
+            fix="install it",
+            rule="WSL210",
+        )
         return
     started = session.run("exit 0")
     if started.status:
@@ -122,9 +127,9 @@ def _judge_identity(session: Session, log: StageLog) -> None:
 def _judge_home(account: Account, tree: Inside, log: StageLog) -> None:
     status = tree.stat(account.home)
     if status is None:
-        log.fail("the home directory does not exist; the shell starts in /", path=account.home)
+        log.fail("the home directory does not exist; the shell starts in /", path=account.home, rule="WSL211")
     elif status.st_uid != account.uid:
-        log.fail(f"the home directory belongs to uid {status.st_uid}", path=account.home)
+        log.fail(f"the home directory belongs to uid {status.st_uid}", path=account.home, rule="WSL212")
 
 
 def _judge_locale(session: Session, log: StageLog) -> None:
@@ -137,6 +142,7 @@ def _judge_locale(session: Session, log: StageLog) -> None:
             f"LANG={language}: {result.last_lines}",
             path="/etc/default/locale",
             fix="generate that locale, or name one that exists, such as C.UTF-8, in /etc/default/locale",
+            rule="WSL416",
         )
 
 

@@ -29,7 +29,8 @@ def judge_shell(instance: Instance, log: StageLog) -> None:
         log.fail(
             f"no program of the image can be run: {result.last_lines}",
             path="/bin/sh",
-            fix="an image for another architecture needs a machine of that architecture",
+            fix="install a shell; an image for another architecture needs a machine of that architecture",
+            rule="WSL402" if result.status == 126 else "WSL401",
         )
 
 
@@ -50,7 +51,8 @@ def run_start_commands(instance: Instance, imported: Imported, log: StageLog) ->
         result = instance.run(order)
         log.fact("boot.command", f"exit status {result.status}")
         if result.status:
-            log.warn(f"boot.command ended with {result.status}: {result.last_lines}", path="/etc/wsl.conf")
+            message = f"boot.command ended with {result.status}: {result.last_lines}"
+            log.warn(message, path="/etc/wsl.conf", rule="WSL118")
 
 
 def _mount_all(instance: Instance, log: StageLog) -> None:
@@ -60,6 +62,7 @@ def _mount_all(instance: Instance, log: StageLog) -> None:
             f"Processing /etc/fstab with mount -a failed. {result.last_lines}",
             path="/etc/fstab",
             fix="ship an fstab with nothing but comments, or set automount.mountFsTab to false",
+            rule="WSL405",
         )
 
 

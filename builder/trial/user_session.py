@@ -39,4 +39,12 @@ def open_user_session(instance: Instance, imported: Imported, account: Account, 
             + journal(instance, "-u", unit, "-u", "systemd-logind.service", "-t", "login"),
             path="/bin/login",
             fix="install login, dbus-user-session and libpam-systemd (Debian), or what corresponds to them",
+            rule=_rule(imported),
         )
+
+
+def _rule(imported: Imported) -> str:
+    """The check for the first link of the chain that is missing: login, D-Bus, PAM."""
+    if not imported.tree.is_executable("/bin/login"):
+        return "WSL306"
+    return "WSL307" if imported.tree.exists("/usr/bin/dbus-daemon") else "WSL308"
