@@ -218,7 +218,7 @@ RULES: tuple[Rule[Image], ...] = (
     ),
     _shape_rule(22, Shape.ALTERED_NAME, "the file gets another name", severity=Severity.WARNING),
     _shape_rule(23, Shape.UNKNOWN_FLAG, "it is not what it was", severity=Severity.WARNING),
-    _shape_rule(24, Shape.EMPTY_TARGET, "there is an empty file, mode 0777", severity=Severity.WARNING),
+    _shape_rule(24, Shape.EMPTY_TARGET, "an empty file is extracted", severity=Severity.WARNING),
     Rule(
         id="WSL025",
         severity=Severity.WARNING,
@@ -303,6 +303,7 @@ RULES: tuple[Rule[Image], ...] = (
         fix="drop security.selinux, security.ima and security.evm; keep security.capability",
         find=_find_security_labels,
     ),
+    _shape_rule(36, Shape.NO_TARGET, _REFUSED, "leave the link out"),
     Rule(
         id="WSL035",
         severity=Severity.INFO,

@@ -38,6 +38,7 @@ class Shape(Enum):
     ACL = ("has an access control list that cannot be set", True)
     TOO_LONG = ("has a name or target that is too long", True)
     NOT_UTF8 = ("has a pax record that is not UTF-8", True)
+    NO_TARGET = ("is a symbolic link without target after other links", True)
     SOLARIS_ACL = ("is an access control list of Solaris", True)
     NOT_ASCII = ("has a pax record that is not ASCII", False)
     DIRECTORY_OVER_LINK = ("is a directory that replaces a symbolic link", False)
@@ -45,7 +46,7 @@ class Shape(Enum):
     WHITEOUT = ("is a whiteout of a container layer", False)
     ALTERED_NAME = ("has a name of which bsdtar cuts a drive letter or backslash", False)
     UNKNOWN_FLAG = ("has a type that becomes a regular file", False)
-    EMPTY_TARGET = ("is a symbolic link without target, which becomes an empty file", False)
+    EMPTY_TARGET = ("is a link without target, which becomes a file or nothing", False)
     NAMED_OWNER = ("names its owner, which WSL 1 maps", False)
     HAS_ACL = ("has an access control list", False)
 
@@ -79,7 +80,7 @@ class Extraction:
         self.oddities: list[Oddity] = []
         self.counts: Counter[Shape] = Counter()
         self._utf8 = utf8
-        self._seen_shape: dict[bytes, Shape] = {}
+        self._linked = False
 
     @property
     def refused(self) -> bool:
@@ -90,11 +91,16 @@ class Extraction:
     def extract(self, member: Member) -> tuple[bytes, Node] | None:
         """The path and node that `member` leaves in the tree; None when it is refused."""
         self._judge_header(member)
+        self._linked = self._linked or bool(member.linkname)
         path = self._clean(member.name, member)
         if path is None or not self._may_pass(path, member):
             return None
         if member.kind is Kind.HARDLINK and member.linkname:
             return self._link(path, member)
+        if member.kind in _LINKS and not member.linkname:
+            self._lose_link(member)
+            if self._linked:
+                return None
         node = _node(member)
         if not self._make_room(path, node.kind, member):
             return None
@@ -104,6 +110,12 @@ class Extraction:
         self.tree.add(path, node)
         self._judge_attributes(node.kind, member)
         return path, node
+
+    def _lose_link(self, member: Member) -> None:
+        """A link without target. libarchive's tar reader takes it for a file until some header has named a
+        target; then a symbolic link fails and a hard link is left out."""
+        refused = self._linked and member.kind is Kind.SYMLINK
+        self._say(Shape.NO_TARGET if refused else Shape.EMPTY_TARGET, member)
 
     def _say(self, shape: Shape, member: Member, detail: str = "") -> None:
         self.counts[shape] += 1
@@ -225,8 +237,6 @@ class Extraction:
     def _judge_attributes(self, kind: Kind, member: Member) -> None:
         if kind is Kind.SYMLINK and len(member.linkname) >= _PATH_MAX:
             self._say(Shape.TOO_LONG, member)
-        if member.kind is Kind.SYMLINK and not member.linkname:
-            self._say(Shape.EMPTY_TARGET, member)
         if not member.pax:
             return
         refused = [name for name, value in member.xattrs if refuse_xattr(name, value, kind)]
@@ -237,12 +247,13 @@ class Extraction:
             self._say(Shape.ACL if refuse_acl(acls, kind) else Shape.HAS_ACL, member)
 
 
+_LINKS = frozenset((Kind.SYMLINK, Kind.HARDLINK))
 _PLAIN_OWNERS = frozenset(((b"", 0), (b"root", 0)))
 
 
 def _node(member: Member) -> Node:
     kind = member.kind
-    if kind in (Kind.SYMLINK, Kind.HARDLINK) and not member.linkname:
+    if kind in _LINKS and not member.linkname:
         kind = Kind.FILE
     return Node(
         kind=kind,

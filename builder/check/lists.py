@@ -147,7 +147,8 @@ def _find_default(subject: ListSubject) -> Iterator[Hit]:
         return
     for architecture in ARCHITECTURES:
         available = make_available(subject.parsed, None, architecture)
-        if subject.parsed.default is None:
+        offered = any(version.archive(architecture) for _, version in subject.versions())
+        if subject.parsed.default is None or not offered:
             continue
         try:
             look_up_default(available)
