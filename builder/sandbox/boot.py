@@ -64,6 +64,20 @@ def _remove_empty(name: str, parent: int) -> None:
     return None
 
 
+def refuse_boot() -> str:
+    """Why this process cannot boot anything; empty where it can.
+
+    An ordinary user can where systemd has given the session's group away: `systemd-run --user --scope`.
+    """
+    try:
+        group = _own_control_group()
+    except OSError as error:
+        return str(error.strerror)
+    if not os.access(f"{group}/cgroup.procs", os.W_OK) or not os.access(group, os.W_OK):
+        return "systemd wants a control group of its own: be root, or use systemd-run --user --scope"
+    return ""
+
+
 def _own_control_group() -> str:
     with open("/proc/self/cgroup", encoding="utf-8") as file:
         own = next((line.rstrip("\n")[3:] for line in file if line.startswith("0::")), None)

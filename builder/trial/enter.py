@@ -56,15 +56,21 @@ def _bounding_set(pid: int) -> frozenset[int]:
 
 
 def _join_control_group(pid: int) -> None:
-    """Move into the control group of PID 1, so that what it starts counts as the container's."""
-    with open(f"/proc/{pid}/cgroup", encoding="utf-8") as file:
-        path = next((line.rstrip("\n")[3:] for line in file if line.startswith("0::")), "")
+    """Move into the control group of PID 1, unless it is our own, so that we count as the image's."""
+    path = _control_group(str(pid))
+    if path == _control_group("self"):
+        return
     for mount in ("/sys/fs/cgroup", "/sys/fs/cgroup/unified"):
         members = f"{mount}{path}/cgroup.procs"
-        if path and os.path.exists(members):
+        if os.path.exists(members):
             with open(members, "w", encoding="ascii") as file:
                 file.write(str(os.getpid()))
             return
+
+
+def _control_group(pid: str) -> str:
+    with open(f"/proc/{pid}/cgroup", encoding="utf-8") as file:
+        return next((line.rstrip("\n")[3:] for line in file if line.startswith("0::")), "")
 
 
 def _join_namespaces(pid: int, *, network: bool) -> None:

@@ -13,7 +13,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -24,6 +23,7 @@ from pathlib import Path
 from builder.core.errors import UsageError
 from builder.core.events import Note, Sink, StageFinished, StageStarted, discard
 from builder.model.manifest import TestCase
+from builder.sandbox.boot import refuse_boot
 from builder.sandbox.userns import enter_user_namespace
 from builder.trial.boot import boot_systemd, start_systemd, wants_systemd
 from builder.trial.dialogue import DEFAULT_REPLIES, Reply
@@ -66,11 +66,10 @@ def try_image(image: Path, options: TrialOptions, sink: Sink = discard) -> Trial
     """
     if not image.is_file():
         raise UsageError("there is no such image", where=str(image))
-    rootless = os.geteuid() != 0
     enter_user_namespace()
     log = TrialLog()
     with _work_folder(keep=options.keep, sink=sink) as folder:
-        trial = _Trial(image=image, options=options, log=log, sink=sink, rootless=rootless)
+        trial = _Trial(image=image, options=options, log=log, sink=sink)
         trial.go_through(folder / "tree")
     return TrialReport(image=image.name, stages=tuple(log.stages))
 
@@ -97,7 +96,6 @@ class _Trial:
     options: TrialOptions
     log: TrialLog
     sink: Sink
-    rootless: bool
 
     def go_through(self, tree: Path) -> None:
         with self._stage("import") as stage:
@@ -135,7 +133,7 @@ class _Trial:
             return "--no-boot"
         if self.options.wsl1:
             return "WSL 1 has no systemd"
-        return "needs root: systemd wants a control group of its own" if self.rootless else ""
+        return refuse_boot()
 
     def _use(self, instance: Instance, imported: Imported) -> None:
         with self._stage("first launch") as stage:
