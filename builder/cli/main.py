@@ -25,6 +25,7 @@ _COMMANDS = {
     "schema": "builder.cli.init:schema",
     "doctor": "builder.cli.doctor:doctor",
     "cache": "builder.cli.cache:cache",
+    "pack": "builder.cli.pack:pack",
     "check": "builder.cli.check:check",
     "conf": "builder.cli.conf:conf",
     "catalog": "builder.cli.catalog:catalog",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from itertools import chain
 
 from builder.model.entry import Entry, Kind
 
@@ -11,13 +12,17 @@ def normalise(entries: Iterable[Entry], time: int) -> Iterator[Entry]:
     """`entries`, headed by a root that everybody may enter, no mtime later than `time` (epoch seconds).
 
     The mode of the archive's root becomes that of the distribution's `/`: one packed from a private
-    temporary folder would lock its users out. Raises ValueError for entries out of order, which is a bug.
+    temporary folder would lock its users out. Its time is that of a root among `entries`, which comes first,
+    else `time`. Raises ValueError for entries out of order, which is a bug.
     """
-    yield Entry(path=b"", kind=Kind.DIRECTORY, mode=0o755, mtime=time)
+    remaining = iter(entries)
+    first = next(remaining, None)
+    rooted = first is not None and not first.path
+    yield Entry(
+        path=b"", kind=Kind.DIRECTORY, mode=0o755, mtime=min(first.mtime, time) if first and rooted else time
+    )
     last = b""
-    for entry in entries:
-        if not entry.path:
-            continue
+    for entry in remaining if rooted or first is None else chain((first,), remaining):
         key = sort_key(entry.path)
         if key <= last:
             raise ValueError(f"entries are not sorted: {entry.path!r} follows {last!r}")

@@ -1,0 +1,136 @@
+"""`wslimg pack`: an image from any root file system a user has, or a better one from an image."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import chain
+from pathlib import Path
+from typing import BinaryIO
+
+from builder.check.options import CheckOptions, Report
+from builder.check.run import check_image
+from builder.core.errors import UsageError
+from builder.core.events import Note, Sink
+from builder.model.entry import Entry, Kind
+from builder.pack.arrange import arrange
+from builder.pack.cache import SegmentCache
+from builder.pack.clean import CleanSettings, Removed, clean_tree, drop_xattrs
+from builder.pack.image import pack_tree
+from builder.pack.memory import with_content
+from builder.pack.settings import PackResult, PackSettings
+from builder.pack.source_dir import read_directory
+from builder.pack.source_tar import read_archive
+from builder.pipeline.stages import Timing, stage
+from builder.wsl.config import parse_config
+from builder.wsl.keys import ConfigFile
+
+FOREVER = 2**62
+"""No time to clamp to, in epoch seconds: times stay as they are."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RepackOptions:
+    """`source` "-" is standard input. `configuration` holds files that replace those of the tree.
+
+    `fix` takes out what must not ship, `trust_mtime` believes that a file of a folder is unchanged if its
+    inode, size and times are.
+    """
+
+    source: str
+    output: Path
+    settings: PackSettings
+    cache: Path | None
+    spool: Path
+    configuration: Mapping[ConfigFile, Path]
+    fix: bool = False
+    trust_mtime: bool = False
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Repacked:
+    """The image that was written, what was taken out of the tree, and what the rules say of it."""
+
+    result: PackResult
+    removed: tuple[Removed, ...]
+    report: Report
+    seconds: dict[str, float]
+
+
+def repack(options: RepackOptions, sink: Sink) -> Repacked:
+    """Pack the tree that `options` name and check the image. Raises UsageError, PackError, CheckError."""
+    timing = Timing()
+    removed: list[Removed] = []
+    cache = SegmentCache(options.cache) if options.cache else None
+    configuration = read_configuration(options.configuration, sink)
+    with stage("pack", sink, timing) as running, read_tree(options) as entries:
+        tree = _replace(entries, configuration) if configuration else entries
+        shipped = (
+            clean_tree(tree, CleanSettings(), removed.append)
+            if options.fix
+            else drop_xattrs(tree, removed.append)
+        )
+        result = pack_tree(shipped, options.output, options.settings, cache=cache, sink=sink)
+        running.detail = f"{result.entries} entries, {result.reused} of {result.segments} segments reused"
+    with stage("check", sink, timing):
+        report = check_image(result.path, CheckOptions())
+    return Repacked(result=result, removed=tuple(removed), report=report, seconds=timing.seconds)
+
+
+@contextmanager
+def read_tree(options: RepackOptions) -> Iterator[Iterable[Entry]]:
+    """The entries of the source, sorted, for as long as the block lasts."""
+    path = Path(options.source)
+    if options.source != "-" and path.is_dir():
+        yield _with_root(read_directory(path, trust_mtime=options.trust_mtime), int(path.stat().st_mtime))
+        return
+    with _open(options.source) as file, read_archive(file, options.spool) as entries:
+        yield _with_root(entries, 0)
+
+
+def _with_root(entries: Iterator[Entry], mtime: int) -> Iterator[Entry]:
+    """`entries` headed by a root, changed at `mtime` unless it is among them."""
+    first = next(entries, None)
+    if first is None or first.path:
+        yield Entry(path=b"", kind=Kind.DIRECTORY, mode=0o755, mtime=mtime)
+    if first is not None:
+        yield first
+    yield from entries
+
+
+def _open(source: str) -> BinaryIO:
+    if source == "-":
+        if sys.stdin.isatty():
+            raise UsageError(
+                "standard input is a terminal", fix="pipe an archive into it, or name a folder or file"
+            )
+        return os.fdopen(os.dup(0), "rb")
+    try:
+        return open(source, "rb")
+    except OSError as error:
+        raise UsageError(f"cannot be read: {error.strerror}", where=source) from None
+
+
+def read_configuration(files: Mapping[ConfigFile, Path], sink: Sink) -> dict[bytes, bytes]:
+    """Path in the image -> content. Warns of what WSL would; raises UsageError where WSL stops reading."""
+    found = {}
+    for kind, path in files.items():
+        try:
+            data = path.read_bytes()
+        except OSError as error:
+            raise UsageError(f"cannot be read: {error.strerror}", where=str(path)) from None
+        parsed = parse_config(data, kind)
+        for warning in parsed.warnings:
+            sink(Note(message=f"{path}:{warning.line}: {warning.message}", level="warning"))
+        if parsed.stopped:
+            raise UsageError("WSL would stop reading at the last warning", where=str(path))
+        found[os.fsencode(kind.path.lstrip("/"))] = data
+    return found
+
+
+def _replace(entries: Iterable[Entry], files: Mapping[bytes, bytes]) -> Iterator[Entry]:
+    mine = (with_content(Entry(path=path, kind=Kind.FILE, mode=0o644), data) for path, data in files.items())
+    return arrange(chain(entries, mine))
