@@ -136,6 +136,7 @@ def test_the_last_of_two_members_of_one_name_counts(tmp_path):
         ("corp.wsl", b"\x1f\x8bxx", "wsl.conf", "cannot be read"),
         (None, b"", "wsl.conf", "No such file or directory"),
     ],
+    ids=["no kind", "two files", "no archive", "damaged", "missing"],
 )
 def test_what_cannot_be_read_is_a_usage_error(tmp_path, name, data, kind, message):
     path = tmp_path / "missing"
