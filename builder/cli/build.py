@@ -35,7 +35,26 @@ from builder.pipeline.prepare import BuildOptions
 @architecture_option
 @click.option("--locked", is_flag=True, help="Build exactly what the lock says, or fail.")
 @click.option(
+    "--offline",
+    metavar="BUNDLE",
+    type=click.Path(path_type=Path),
+    help="Build exactly what this bundle of `wslimg fetch` holds, without any network.",
+)
+@click.option(
     "--mirror", metavar="URL", help="Download packages from this mirror; changes no byte of the image."
+)
+@click.option(
+    "--refresh",
+    is_flag=True,
+    help="Run every `run` step with `network: true` again, and what follows it; later builds reuse it.",
+)
+@click.option(
+    "--refresh-step",
+    "refresh_steps",
+    metavar="N",
+    type=click.IntRange(min=1),
+    multiple=True,
+    help="Likewise for the recipe's step N alone, which must be a `run`; counts from 1, can be repeated.",
 )
 @click.option("--no-cache", is_flag=True, help="Run every step, whatever is cached.")
 @click.option("--debug-shell", is_flag=True, help="When a step fails, open a shell in the tree it left.")
@@ -46,7 +65,10 @@ def build(
     engine: str,
     arch: str | None,
     locked: bool,
+    offline: Path | None,
     mirror: str | None,
+    refresh: bool,
+    refresh_steps: tuple[int, ...],
     no_cache: bool,
     debug_shell: bool,
     progress: str,
@@ -54,12 +76,17 @@ def build(
     quiet: bool,
 ) -> None:
     """Build the image of each RECIPE into a `.wsl` with its manifest and inventory, and check it."""
+    if offline is not None and (refresh or mirror):
+        raise click.UsageError("--offline goes with neither --refresh nor --mirror, which need the network")
     options = BuildOptions(
         out=out,
         engine=engine,
         architecture=arch,
         locked=locked,
+        offline=offline,
         mirror=mirror,
+        refresh=refresh,
+        refresh_steps=refresh_steps,
         use_cache=not no_cache,
         debug_shell=debug_shell,
     )

@@ -13,13 +13,26 @@ from builder.pipeline.prepare import BuildOptions
 
 @click.command()
 @recipe_argument
+@click.argument("names", metavar="[NAME...]", nargs=-1)
 @click.option("--arch", metavar="ARCH", help="Resolve this architecture only. [default: all of the recipe's]")
-@click.option("--check", "only_check", is_flag=True, help="Only say whether the lock still fits the recipe.")
+@click.option(
+    "--update",
+    is_flag=True,
+    help="Take the newest versions: of the packages NAME alone if given, all others stay as locked.",
+)
+@click.option(
+    "--check",
+    "only_check",
+    is_flag=True,
+    help="Only say whether the lock still fits the recipe, and if not, which part does not.",
+)
 @click.option("--mirror", metavar="URL", help="Read package indexes from this mirror.")
 @progress_options
 def lock(
     recipe: Path,
+    names: tuple[str, ...],
     arch: str | None,
+    update: bool,
     only_check: bool,
     mirror: str | None,
     progress: str,
@@ -27,13 +40,18 @@ def lock(
     quiet: bool,
 ) -> None:
     """Resolve RECIPE to exact versions and digests, kept beside it in NAME.lock, and show what changed."""
+    if only_check and (update or mirror):
+        raise click.UsageError("--check asks no mirror and updates nothing")
+    if names and not update:
+        raise click.UsageError(f"{' '.join(names)}: names of packages go with --update")
     with console(progress, verbose, quiet) as sink:
         if only_check:
-            click.echo(f"{check_lock(recipe, sink)} fits the recipe")
+            click.echo(f"{check_lock(recipe, arch, sink)} fits the recipe")
             return
-        result = lock_recipe(recipe, BuildOptions(architecture=arch, mirror=mirror), sink)
+        result = lock_recipe(recipe, BuildOptions(architecture=arch, mirror=mirror), sink, names=names)
     for architecture, changes in result.changes.items():
-        click.echo(f"{architecture}: {len(changes) or 'no'} packages changed")
+        count = "1 package" if len(changes) == 1 else f"{len(changes) or 'no'} packages"
+        click.echo(f"{architecture}: {count} changed")
         for change in changes:
             click.echo(f"  {change}")
     click.echo(f"wrote {result.path}")

@@ -20,6 +20,7 @@ _COMMANDS = {
     "build": "builder.cli.build:build",
     "plan": "builder.cli.build:plan",
     "lock": "builder.cli.lock:lock",
+    "fetch": "builder.cli.fetch:fetch",
     "shell": "builder.cli.shell:shell",
     "init": "builder.cli.init:init",
     "schema": "builder.cli.init:schema",

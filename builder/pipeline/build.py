@@ -27,6 +27,7 @@ from builder.pipeline.describe import describe_image, encode_manifest
 from builder.pipeline.history import remember_plan
 from builder.pipeline.prepare import BuildOptions, Prepared, choose_architecture, file_stem, load, prepare
 from builder.pipeline.stages import Timing, stage
+from builder.pipeline.surround import surround
 from builder.pipeline.verify import verify_image
 from builder.sources.table import kind_of
 from builder.steps.editors import EDITORS
@@ -89,7 +90,8 @@ def execute(prepared: Prepared, engine: Engine, options: BuildOptions, sink: Sin
             return kind.entries(locked, prepared.architecture, prepared.supply.blobs)
 
         try:
-            layer = perform_plan(plan, engine, base_entries, sink, editors=EDITORS)
+            with surround(plan, prepared.recipe, prepared.supply) as engine.surroundings:
+                layer = perform_plan(plan, engine, base_entries, sink, editors=EDITORS)
         except StepFailedError as error:
             if options.debug_shell:
                 sink(

@@ -3,22 +3,26 @@
 from __future__ import annotations
 
 import platform
+import time
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from builder.core.blobs import Blobs
-from builder.core.errors import ResolveError, UsageError
+from builder.core.errors import UsageError
 from builder.core.events import Sink
 from builder.core.places import cache_folder
 from builder.load.assets import read_assets
 from builder.load.recipe import LoadedRecipe, load_recipe
-from builder.model.lock import ArchitectureLock, Lock
+from builder.model.lock import ArchitectureLock
 from builder.model.plan import Plan
+from builder.pipeline.offline import open_bundle, refuse_network
+from builder.pipeline.refresh import refresh_inputs
+from builder.pipeline.resolving import follow_lock, resolve_anew
 from builder.pipeline.stages import Timing, stage
 from builder.plan import plan_base, plan_recipe
 from builder.recipe import Recipe
-from builder.resolve.lockfile import lock_path, read_lock, write_lock
-from builder.resolve.resolve import locked_architecture, merge_lock, resolve_recipe
+from builder.resolve.lockfile import lock_path, read_lock
 from builder.sources.source import Supply
 from builder.sources.table import kind_of
 
@@ -27,16 +31,24 @@ _MACHINES = {"x86_64": "amd64", "aarch64": "arm64"}
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class BuildOptions:
-    """What the command line decides. `architecture` None is this machine's, `mirror` None the usual one."""
+    """What the command line decides. `architecture` None is this machine's, `mirror` None the usual one.
+
+    `offline` is the bundle to build from. `refresh` and `refresh_steps` (positions from 1) have `run` steps
+    run again. `clock` gives the time that signed metadata has to be valid at, in seconds since the epoch.
+    """
 
     out: Path = Path("dist")
     engine: str = "auto"
     architecture: str | None = None
     locked: bool = False
+    offline: Path | None = None
     mirror: str | None = None
+    refresh: bool = False
+    refresh_steps: tuple[int, ...] = ()
     use_cache: bool = True
     debug_shell: bool = False
     cache: Path = field(default_factory=cache_folder)
+    clock: Callable[[], float] = time.time
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -89,22 +101,31 @@ def file_stem(recipe: Recipe, architecture: str) -> str:
     return f"{recipe.name}_{recipe.version}_{architecture}"
 
 
-def open_supply(options: BuildOptions, sink: Sink) -> Supply:
-    """Where sources get and keep what they are made of."""
-    return Supply(blobs=Blobs(options.cache / "blobs"), mirror=options.mirror or "", sink=sink)
+def open_supply(loaded: LoadedRecipe, options: BuildOptions, sink: Sink) -> Supply:
+    """Where the source of `loaded` gets and keeps what it is made of."""
+    return Supply(
+        blobs=Blobs(options.cache / "blobs"),
+        folder=loaded.path.parent,
+        mirror=options.mirror or "",
+        now=int(options.clock()),
+        sink=sink,
+    )
 
 
 def prepare(
     loaded: LoadedRecipe, architecture: str, options: BuildOptions, sink: Sink, timing: Timing
 ) -> Prepared:
     """Resolve (or read the lock, when it is to be followed) and plan; writes the lock beside the recipe."""
-    supply = open_supply(options, sink)
+    supply = open_supply(loaded, options, sink)
     lock_file = lock_path(loaded.path)
     with stage("resolve", sink, timing) as running:
-        lock = find_lock(loaded, architecture, lock_file, options.locked, supply)
-        running.detail = _describe_lock(lock)
+        lock = find_lock(loaded, architecture, lock_file, options, supply)
+        running.detail = _describe_lock(loaded, lock)
     with stage("plan", sink, timing) as running:
-        plan = make_plan(loaded, lock, architecture)
+        inputs = refresh_inputs(loaded, options.cache, networked=options.refresh, steps=options.refresh_steps)
+        plan = make_plan(loaded, lock, architecture, inputs)
+        if options.offline is not None:
+            refuse_network(plan, options.cache, use_cache=options.use_cache)
         running.detail = f"{len(plan.operations) + 1} operations"
     return Prepared(
         loaded=loaded, architecture=architecture, lock=lock, lock_file=lock_file, plan=plan, supply=supply
@@ -120,38 +141,20 @@ def load(path: Path, sink: Sink, timing: Timing) -> LoadedRecipe:
 
 
 def find_lock(
-    loaded: LoadedRecipe, architecture: str, lock_file: Path, locked: bool, supply: Supply
+    loaded: LoadedRecipe, architecture: str, lock_file: Path, options: BuildOptions, supply: Supply
 ) -> ArchitectureLock:
-    """What the lock says with `locked`; else what is so now, which is then written to `lock_file`."""
-    if locked:
-        return locked_architecture(read_lock(lock_file), loaded.recipe, architecture, str(lock_file))
-    resolved = resolve_recipe(loaded.recipe, architecture, supply)
-    save_lock(lock_file, merge_lock(loaded.recipe, architecture, resolved, read_old_lock(lock_file)))
-    return resolved
+    """What the bundle or the lock says, where one is to be followed; else what is so now."""
+    if options.offline is not None:
+        return open_bundle(options.offline, loaded, architecture, supply)
+    if options.locked:
+        return follow_lock(loaded, read_lock(lock_file), architecture, where=str(lock_file))
+    return resolve_anew(loaded, architecture, lock_file, supply)
 
 
-def read_old_lock(path: Path) -> Lock | None:
-    """The lock that is about to be replaced, if it can be read at all."""
-    try:
-        return read_lock(path)
-    except ResolveError:
-        return None
-
-
-def save_lock(path: Path, lock: Lock) -> None:
-    """Write the lock. Raises ResolveError where the folder is not writable."""
-    try:
-        write_lock(path, lock)
-    except OSError as error:
-        raise ResolveError(
-            f"the lock cannot be written: {error.strerror}",
-            where=str(path),
-            fix="copy the recipe to a folder of yours, for example with `wslimg init`",
-        ) from None
-
-
-def make_plan(loaded: LoadedRecipe, lock: ArchitectureLock, architecture: str) -> Plan:
-    """The stage PLAN."""
+def make_plan(
+    loaded: LoadedRecipe, lock: ArchitectureLock, architecture: str, inputs: Sequence[object] | None = None
+) -> Plan:
+    """The stage PLAN. `inputs` take the place of those that the steps of `loaded` have."""
     kind = kind_of(loaded.recipe.source.model)
     base = plan_base(loaded.recipe.source.title, kind.inputs(lock.source, architecture), architecture)
     return plan_recipe(
@@ -160,12 +163,13 @@ def make_plan(loaded: LoadedRecipe, lock: ArchitectureLock, architecture: str) -
         architecture=architecture,
         base=base,
         preparation=kind.operations(lock.source, architecture),
-        inputs=loaded.inputs,
+        inputs=loaded.inputs if inputs is None else inputs,
         places=loaded.places,
         assets=read_assets(loaded.recipe.wsl, loaded.folder, where=str(loaded.path)),
     )
 
 
-def _describe_lock(lock: ArchitectureLock) -> str:
+def _describe_lock(loaded: LoadedRecipe, lock: ArchitectureLock) -> str:
+    base = kind_of(loaded.recipe.source.model).describe(lock.source)
     steps = sum(len(step.packages) for step in lock.steps)
-    return f"{len(lock.source.packages)} packages in the base, {steps} in steps"
+    return f"{base} in the base" + (f", {steps} packages in steps" if lock.steps else "")

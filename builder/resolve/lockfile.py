@@ -7,11 +7,15 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from builder.core.digests import sha256_json
 from builder.core.errors import ResolveError
 from builder.core.files import write_atomic
-from builder.model.lock import Lock
+from builder.model.lock import ArchitectureLock, Lock
 from builder.recipe import Recipe
+from builder.resolve.stale import digest_inputs
+
+
+class MissingLockError(ResolveError):
+    """There is no lock file at all."""
 
 
 def lock_path(recipe: Path) -> Path:
@@ -22,17 +26,24 @@ def lock_path(recipe: Path) -> Path:
 def read_lock(path: Path) -> Lock:
     """The lock in `path`; raises ResolveError when it is missing or not a lock."""
     try:
-        return Lock.model_validate_json(path.read_bytes())
+        data = path.read_bytes()
     except FileNotFoundError:
-        raise ResolveError(
+        raise MissingLockError(
             "there is no lock", where=str(path), fix="make one with `wslimg lock RECIPE`"
         ) from None
+    return decode_lock(data, where=str(path))
+
+
+def decode_lock(data: bytes, *, where: str) -> Lock:
+    """The lock that `data` encodes. Raises ResolveError naming `where` and the first thing that is wrong."""
+    try:
+        return Lock.model_validate_json(data)
     except ValidationError as error:
         first = error.errors()[0]
         place = ".".join(str(part) for part in first["loc"]) or "the file"
         raise ResolveError(
             f"is not a lock that this version reads: {place}: {first['msg']}",
-            where=str(path),
+            where=where,
             fix="make it anew with `wslimg lock RECIPE`",
         ) from None
 
@@ -50,11 +61,8 @@ def write_lock(path: Path, lock: Lock) -> None:
         write_atomic(path, data)
 
 
-def digest_inputs(recipe: Recipe) -> dict[str, str]:
-    """Digests of the parts of `recipe` that resolving reads: its source, and what steps ask for."""
-    packages = {
-        f"steps[{index}].packages": sha256_json(step.packages.model_dump(mode="json"))
-        for index, step in enumerate(recipe.steps)
-        if step.packages is not None
-    }
-    return {"source": sha256_json(recipe.source.model_dump(mode="json")), **packages}
+def merge_lock(recipe: Recipe, architecture: str, resolved: ArchitectureLock, old: Lock | None) -> Lock:
+    """`resolved` beside what `old` holds for other architectures, if `old` is about the same recipe."""
+    inputs = digest_inputs(recipe)
+    others = old.architectures if old is not None and old.inputs == inputs else {}
+    return Lock(inputs=inputs, architectures={**others, architecture: resolved})

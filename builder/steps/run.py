@@ -42,11 +42,12 @@ SecretName = Annotated[
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class RunInputs:
-    """The text to run under the name it will have, and the files of the secrets."""
+    """The text to run under the name it will have, the files of the secrets, and Exec's `freshness`."""
 
     script: Input
     interpreter: tuple[str, ...]
     secrets: tuple[Secret, ...] = ()
+    freshness: tuple[str, ...] = ()
 
 
 class Run(StepModel[RunInputs]):
@@ -118,6 +119,7 @@ class Run(StepModel[RunInputs]):
                 inputs=(inputs.script,),
                 secrets=inputs.secrets,
                 caches=tuple(sorted(set(self.caches))),
+                freshness=inputs.freshness,
             ),
         )
 

@@ -1,0 +1,98 @@
+"""The stage RESOLVE: follow a lock exactly, or find out what is so now and say what changed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from builder.core.errors import ResolveError
+from builder.core.events import Note, Sink
+from builder.load.document import parse_document
+from builder.load.recipe import LoadedRecipe
+from builder.model.lock import ArchitectureLock, Lock
+from builder.resolve.difference import describe_difference, shorten_difference
+from builder.resolve.lockfile import MissingLockError, merge_lock, read_lock, write_lock
+from builder.resolve.resolve import resolve_recipe
+from builder.resolve.stale import SOURCE, Stale, find_stale, step_part
+from builder.sources.source import Supply
+
+_ANEW = "`wslimg lock RECIPE` makes it anew, from what the mirror has now"
+
+
+def follow_lock(
+    loaded: LoadedRecipe, lock: Lock, architecture: str, *, where: str, fix: str = _ANEW
+) -> ArchitectureLock:
+    """What `lock` holds for `architecture`. Raises ResolveError naming everything that does not fit."""
+    refuse_stale(loaded, lock, (architecture,), where=where, fix=fix)
+    return lock.architectures[architecture]
+
+
+def refuse_stale(
+    loaded: LoadedRecipe, lock: Lock, architectures: Iterable[str], *, where: str, fix: str = _ANEW
+) -> None:
+    """Raises ResolveError naming each part of the recipe, by its place, that `lock` holds otherwise."""
+    if stale := find_stale(lock, loaded.recipe, architectures):
+        lines = "".join(f"\n  {line}" for line in _at_places(loaded, stale))
+        raise ResolveError(f"the lock does not fit {loaded.path}:{lines}", where=where, fix=fix)
+
+
+def resolve_anew(
+    loaded: LoadedRecipe, architecture: str, lock_file: Path, supply: Supply
+) -> ArchitectureLock:
+    """What is so now, which becomes the lock; reports how it differs from the one that was there."""
+    old = read_old_lock(lock_file, supply.sink)
+    resolved = resolve_recipe(loaded.recipe, architecture, supply)
+    lock = merge_lock(loaded.recipe, architecture, resolved, old)
+    save_lock(lock_file, lock)
+    if old is not None:
+        _report_changes(old, lock, architecture, lock_file, supply.sink)
+    return resolved
+
+
+def read_old_lock(path: Path, sink: Sink) -> Lock | None:
+    """The lock that is about to be replaced, if there is one that can be read."""
+    try:
+        return read_lock(path)
+    except MissingLockError:
+        return None
+    except ResolveError as error:
+        sink(Note(message=f"{path} is replaced: it {error.message}", level="warning"))
+        return None
+
+
+def save_lock(path: Path, lock: Lock) -> None:
+    """Write the lock. Raises ResolveError where the folder is not writable."""
+    try:
+        write_lock(path, lock)
+    except OSError as error:
+        raise ResolveError(
+            f"the lock cannot be written: {error.strerror}",
+            where=str(path),
+            fix="copy the recipe to a folder of yours, for example with `wslimg init`",
+        ) from None
+
+
+def describe_dropped(old: Lock, new: Lock) -> str:
+    """Which architectures are no longer in the lock, in words; empty if none."""
+    dropped = ", ".join(sorted(old.architectures.keys() - new.architectures.keys()))
+    return f"the recipe changed, so the lock holds no {dropped} any more" if dropped else ""
+
+
+def _report_changes(old: Lock, new: Lock, architecture: str, path: Path, sink: Sink) -> None:
+    if dropped := describe_dropped(old, new):
+        sink(Note(message=f"{path}: {dropped}"))
+    before = old.architectures.get(architecture)
+    if before is None:
+        return
+    changes = describe_difference(before, new.architectures[architecture])
+    if changes:
+        count = "1 package is" if len(changes) == 1 else f"{len(changes)} packages are"
+        sink(Note(message=f"{count} not as {path} had it; it holds what is so now (--locked follows it):"))
+    for line in shorten_difference(changes):
+        sink(Note(message=f"  {line}"))
+
+
+def _at_places(loaded: LoadedRecipe, stale: Iterable[Stale]) -> list[str]:
+    places = {step_part(index): place for index, place in enumerate(loaded.places)}
+    places[SOURCE] = str(parse_document(loaded.path, str(loaded.path)).keys[(SOURCE,)])
+    return [f"{places[each.part]}: {each.message}" if each.part else each.message for each in stale]
