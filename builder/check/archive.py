@@ -36,8 +36,8 @@ def _is_saved_container(image: Image) -> bool:
 
 def _nested_root(image: Image) -> str | None:
     """The one directory that holds what should be at the top, two levels deep at most."""
-    for path, node in sorted(image.tree.nodes.items()):
-        if node.kind is Kind.DIRECTORY and path and path.count(b"/") < 2:
+    for path, node in image.nodes:
+        if node.kind is Kind.DIRECTORY and path.count(b"/") < 2:
             inside = [image.tree.nodes.get(path + name) for name in (b"/etc", b"/usr", b"/bin")]
             if sum(node is not None for node in inside) >= 2:
                 return show(path)

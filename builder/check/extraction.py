@@ -95,20 +95,23 @@ class Extraction:
         path = self._clean(member.name, member)
         if path is None or not self._may_pass(path, member):
             return None
-        if member.kind is Kind.HARDLINK and member.linkname:
+        kind = member.kind
+        if kind is Kind.HARDLINK and member.linkname:
             return self._link(path, member)
-        if member.kind in _LINKS and not member.linkname:
+        if kind in _LINKS and not member.linkname:
             self._lose_link(member)
             if self._linked:
                 return None
-        node = _node(member)
+            kind = Kind.FILE
+        node = _node(member, kind)
         if not self._make_room(path, node.kind, member):
             return None
         if node.kind is Kind.DIRECTORY and (old := self.tree.nodes.get(path)) is not None:
             old.mode, old.uid, old.gid, old.implied = node.mode, node.uid, node.gid, False
             node = old
         self.tree.add(path, node)
-        self._judge_attributes(node.kind, member)
+        if member.pax or len(member.linkname) >= _PATH_MAX:
+            self._judge_attributes(node.kind, member)
         return path, node
 
     def _lose_link(self, member: Member) -> None:
@@ -129,7 +132,7 @@ class Extraction:
             self._say(Shape.UNKNOWN_FLAG, member, f"type {member.flag!r}")
         if member.pax and member.pax.get(b"hdrcharset") != b"BINARY":
             self._judge_text(member)
-        if (member.uname, member.uid) not in _PLAIN_OWNERS or (member.gname, member.gid) not in _PLAIN_OWNERS:
+        if (member.uname or member.gname) and not _is_plain(member):
             self._say(Shape.NAMED_OWNER, member)
         if member.name.rpartition(b"/")[2].startswith(b".wh."):
             self._say(Shape.WHITEOUT, member)
@@ -248,13 +251,15 @@ class Extraction:
 
 
 _LINKS = frozenset((Kind.SYMLINK, Kind.HARDLINK))
-_PLAIN_OWNERS = frozenset(((b"", 0), (b"root", 0)))
 
 
-def _node(member: Member) -> Node:
-    kind = member.kind
-    if kind in _LINKS and not member.linkname:
-        kind = Kind.FILE
+def _is_plain(member: Member) -> bool:
+    """Whether only root is named, and by its own ids."""
+    owners = ((member.uname, member.uid), (member.gname, member.gid))
+    return all(name == b"" or (name, number) == (b"root", 0) for name, number in owners)
+
+
+def _node(member: Member, kind: Kind) -> Node:
     return Node(
         kind=kind,
         mode=member.mode & 0o7777,

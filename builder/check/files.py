@@ -52,7 +52,7 @@ def _find_wrong_architecture(image: Image) -> Iterator[Hit]:
 
 def _find_foreign_programs(image: Image) -> Iterator[Hit]:
     wanted = _MACHINES.get(image.architecture or "")
-    for path, node in sorted(image.tree.nodes.items()):
+    for path, node in image.nodes:
         if wanted and node.machine and node.machine != wanted and node.mode & 0o111 and _is_on_path(path):
             yield Hit(
                 f"/{show(path)}", f"is for ELF machine {node.machine[1]}, expected {image.architecture}"
@@ -205,22 +205,22 @@ def _find_dangling_top(image: Image) -> Iterator[Hit]:
 
 
 def _find_loops(image: Image) -> Iterator[Hit]:
-    for path, node in sorted(image.tree.nodes.items()):
+    for path, node in image.nodes:
         if node.kind is Kind.SYMLINK and image.tree.resolve(path) is None and image.tree.loops(path):
             yield Hit(f"/{show(path)}", f"leads back to itself by way of {show(node.target)}")
 
 
 def _find_windows_scripts(image: Image) -> Iterator[Hit]:
-    for path, node in sorted(image.tree.nodes.items()):
+    for path, node in image.nodes:
         if node.nature is Nature.CRLF_SCRIPT:
             yield Hit(f"/{show(path)}", "its first line ends in CR LF")
 
 
 def _find_writable(image: Image) -> Iterator[Hit]:
-    for path, node in sorted(image.tree.nodes.items()):
+    for path, node in image.nodes:
         if not node.mode & 0o002 or node.kind in (Kind.SYMLINK, Kind.CHAR, Kind.BLOCK, Kind.FIFO):
             continue
-        if not (node.kind is Kind.DIRECTORY and node.mode & 0o1000) and path:
+        if not (node.kind is Kind.DIRECTORY and node.mode & 0o1000):
             yield Hit(f"/{show(path)}", f"everybody can write it ({node.mode:04o})")
 
 

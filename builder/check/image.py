@@ -85,6 +85,12 @@ class Image:
         return None
 
     @cached_property
+    def nodes(self) -> list[tuple[bytes, Node]]:
+        """Every raw path below the root with its node, sorted."""
+        nodes = self.tree.nodes
+        return [(path, nodes[path]) for path in self._paths if path]
+
+    @cached_property
     def _paths(self) -> list[bytes]:
         return sorted(self.tree.nodes)
 

@@ -35,19 +35,22 @@ def check(path: Path, options: CheckOptions = DEFAULTS) -> Report:
     return check_list(path, options) if is_list else check_image(path, options)
 
 
-def check_image(path: Path, options: CheckOptions = DEFAULTS, limits: Limits | None = None) -> Report:
+def check_image(
+    path: Path, options: CheckOptions = DEFAULTS, limits: Limits | None = None, *, name: str = ""
+) -> Report:
     """Check the image at `path` in one pass, without root. Raises OSError, UsageError.
 
-    Damage is a finding (WSL001); what was read before it is judged all the same.
+    `name` is that of the file where it does not have it yet. Damage is a finding (WSL001); what was read
+    before it is judged all the same.
     """
     refuse_unknown_rules(options)
-    image = Image(collect(path, limits), options, name=path.name)
+    image = Image(collect(path, limits), options, name=name or path.name)
     rules = MICROSOFT_RULES if options.profile is Profile.MICROSOFT else IMAGE_RULES
     if not _has_system(image):
         rules = tuple(rule for rule in IMAGE_RULES if rule not in SYSTEM_RULES)
     if options.errors_only:
         rules = tuple(rule for rule in rules if rule.severity is Severity.ERROR)
-    return make_report(str(path), tuple(apply(rules, image)), options)
+    return make_report(name or str(path), tuple(apply(rules, image)), options)
 
 
 def check_list(path: Path, options: CheckOptions = DEFAULTS) -> Report:

@@ -29,7 +29,7 @@ _IN_ADDRESS = re.compile(rb"://[^/\s:@]+:[^/\s@]+@")
 
 
 def _where(image: Image, pattern: re.Pattern[bytes]) -> Iterator[tuple[str, Node]]:
-    for path, node in sorted(image.tree.nodes.items()):
+    for path, node in image.nodes:
         if (
             node.kind is Kind.FILE
             and node.size
@@ -39,7 +39,7 @@ def _where(image: Image, pattern: re.Pattern[bytes]) -> Iterator[tuple[str, Node
 
 
 def _find_private_keys(image: Image) -> Iterator[Hit]:
-    for path, node in sorted(image.tree.nodes.items()):
+    for path, node in image.nodes:
         if (
             node.nature is Nature.PRIVATE_KEY
             and not _HARMLESS_KEYS.fullmatch(path)

@@ -65,7 +65,9 @@ def parse_number(field: bytes, offset: int) -> int:
         value = int.from_bytes(field, "big") & ~(0x80 << 8 * (len(field) - 1))
         negative = field[0] & 0x40
         return value - (1 << (8 * len(field) - 1)) if negative else value
-    text = field.split(b"\0", 1)[0].strip()
+    text = field.rstrip(b"\0 ")
+    if b"\0" in text:  # what follows the first NUL is not part of the number
+        text = text.split(b"\0", 1)[0].strip()
     try:
         return int(text, 8) if text else 0
     except ValueError:
