@@ -36,7 +36,7 @@ def cut_segments(members: Iterable[Member], target: int) -> Iterator[Segment]:
         weight = BLOCK + member.length + padding(member.length)
         if loud and _cuts(member.path, weight, draft.weight, target):
             yield draft.finish()
-        draft.add(member.headers, weight)
+        draft.add(member.headers, BLOCK)
         if not member.spans:
             continue
         if not loud:
@@ -61,7 +61,7 @@ def _cuts(path: bytes, weight: int, before: int, target: int) -> bool:
 def _add_content(draft: _Draft, member: Member, weight: int, target: int) -> Iterator[Segment]:
     if weight <= 2 * target:
         draft.add_spans(member.spans)
-        draft.add(bytes(padding(member.length)), 0)
+        draft.add(bytes(padding(member.length)), weight - BLOCK)
         return
     for index, piece in enumerate(split_spans(member, target)):
         if index:
