@@ -1,29 +1,39 @@
-"""Files written beside and renamed, so that nobody ever reads half of one."""
+"""Files that appear under their name when they are whole, so that nobody ever reads half of one."""
 
 from __future__ import annotations
 
+import errno
+import fcntl
+import glob
 import os
 import secrets
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
+
+# What open(2) says of O_TMPFILE where the kernel or the file system does not know it.
+_NO_NAMELESS = (errno.EOPNOTSUPP, errno.EISDIR, errno.EINVAL, errno.ENOENT, errno.ENOSYS)
+_PART = ".part"
 
 
 @contextmanager
 def atomic_file(path: Path, *, mode: int = 0o644) -> Iterator[BinaryIO]:
     """Open a new file that appears as `path` when the block ends well and never otherwise.
 
-    The half-written file is hidden beside `path` (`.NAME.XXXX.part`), so that a killed process
-    leaves something a cleaner recognises. `mode` is exact: the umask has no say. Raises OSError.
+    Until then it has no name (open(2), O_TMPFILE), and is gone with the process that writes it. Where the
+    file system cannot do that it is hidden beside `path` (`.NAME.XXXX.part`), and the next writer of `path`
+    removes what a killed one left. `mode` is exact: the umask has no say. Raises OSError.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.parent / f".{path.name}.{secrets.token_hex(4)}.part"
+    _remove_abandoned(path)
+    part = path.parent / f".{path.name}.{secrets.token_hex(4)}{_PART}"
     try:
-        with part.open("xb") as file:
+        with _open_new(part) as file:
             os.fchmod(file.fileno(), mode)
             yield file
-        part.replace(path)
+            file.flush()
+            _give_name(file.fileno(), part, path)
     finally:
         part.unlink(missing_ok=True)
 
@@ -32,3 +42,62 @@ def write_atomic(path: Path, data: bytes, *, mode: int = 0o644) -> None:
     """Replace `path` by a file that holds `data`."""
     with atomic_file(path, mode=mode) as file:
         file.write(data)
+
+
+def readable_path(file: int) -> Path:
+    """A path under which this process and its children can open what the descriptor `file` has open,
+    whether it has a name or not (proc(5), /proc/PID/fd)."""
+    return Path(f"/proc/{os.getpid()}/fd/{file}")
+
+
+def _open_new(part: Path) -> BinaryIO:
+    """A new file: nameless where that can be had, else `part`. Its lock says that somebody writes it."""
+    try:
+        descriptor = os.open(part.parent, os.O_TMPFILE | os.O_RDWR | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        if error.errno not in _NO_NAMELESS:
+            raise
+        descriptor = _open_part(part)
+    with suppress(OSError):
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+    return open(descriptor, "w+b")
+
+
+def _open_part(part: Path) -> int:
+    """The new file `part`, locked unless its file system knows no locks."""
+    while True:
+        descriptor = os.open(part, os.O_CREAT | os.O_EXCL | os.O_RDWR | os.O_CLOEXEC, 0o600)
+        with suppress(OSError):
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+        if os.fstat(descriptor).st_nlink:
+            return descriptor
+        os.close(descriptor)  # somebody took it for abandoned before it was locked
+
+
+def _give_name(file: int, part: Path, path: Path) -> None:
+    """Let `file`, nameless or called `part`, be `path`, in place of what may be there."""
+    if os.fstat(file).st_nlink == 0:
+        try:
+            _link(file, path)
+        except FileExistsError:
+            _link(file, part)  # a link cannot replace a file, a rename can
+        else:
+            return
+    part.replace(path)
+
+
+def _link(file: int, path: Path) -> None:
+    """linkat(2) with AT_SYMLINK_FOLLOW, which os.link only calls where it is given a directory."""
+    folder = os.open(path.parent, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.link(f"/proc/self/fd/{file}", path.name, dst_dir_fd=folder, follow_symlinks=True)
+    finally:
+        os.close(folder)
+
+
+def _remove_abandoned(path: Path) -> None:
+    """Delete what killed writers of `path` left: nobody holds its lock."""
+    for left in path.parent.glob(f".{glob.escape(path.name)}.*{_PART}"):
+        with suppress(OSError), left.open("rb") as file:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            left.unlink()

@@ -15,6 +15,7 @@ from builder.execute.layers.form import FULL_DISK
 
 # The end of the name of what is half made or half deleted.
 PART = ".part"
+_FIX = "free some space (`wslimg cache prune`), or move the cache with WSLIMG_CACHE"
 
 
 def lock_folder(folder: Path, mode: int) -> int | None:
@@ -77,25 +78,26 @@ def size_on_disk(folder: Path) -> int:
     return total
 
 
-def check_space(folder: Path, needed: int) -> None:
-    """Raise ExecuteError unless the file system of `folder` has `needed` bytes left."""
+def check_space(folder: Path, needed: int, *, fix: str = _FIX) -> None:
+    """Raise ExecuteError with `fix` unless the file system of `folder` has `needed` bytes left."""
     free = shutil.disk_usage(folder).free
     if free < needed:
-        raise _no_space(folder, f"{free / 1e9:.1f} GB are free where {needed / 1e9:.1f} GB are needed")
+        message = f"{format_bytes(free)} are free where about {format_bytes(needed)} are needed"
+        raise ExecuteError(message, where=str(folder), fix=fix)
 
 
 @contextmanager
-def full_disk_explained(folder: Path) -> Iterator[None]:
-    """Say what to do where the block fills the disk of `folder`: ExecuteError instead of OSError."""
+def full_disk_explained(*folders: Path) -> Iterator[None]:
+    """Say what to do where the block fills the disk of one of `folders`: ExecuteError instead of OSError."""
     try:
         yield
     except OSError as error:
         if error.errno not in FULL_DISK:
             raise
-        raise _no_space(folder, f"the disk is full: {error}") from error
+        full = min(folders, key=lambda folder: shutil.disk_usage(folder).free)
+        raise ExecuteError(f"the disk is full: {error.strerror}", where=str(full), fix=_FIX) from error
 
 
-def _no_space(folder: Path, message: str) -> ExecuteError:
-    return ExecuteError(
-        message, where=str(folder), fix="free some space: wslimg cache prune, or another XDG_CACHE_HOME"
-    )
+def format_bytes(count: int) -> str:
+    """In the unit that leaves digits to tell apart."""
+    return f"{count / 1e9:.1f} GB" if count >= 10**9 else f"{count / 1e6:.0f} MB"

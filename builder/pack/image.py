@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, nullcontext
+from dataclasses import replace
 from pathlib import Path
 
-from builder.core.events import Progress, Sink, discard
+from builder.core.events import Note, Progress, Sink, discard
 from builder.model.entry import Entry
 from builder.pack.archive import Archive
 from builder.pack.cache import SegmentCache
@@ -13,8 +15,8 @@ from builder.pack.compress import Compressor, choose_compressor
 from builder.pack.holes import find_holes
 from builder.pack.keys import tree_key
 from builder.pack.normalise import normalise
-from builder.pack.output import open_output
-from builder.pack.records import reuse_image, save_record
+from builder.pack.output import Output, open_output
+from builder.pack.records import Record, find_record, lies_at, rewrite_image, save_record
 from builder.pack.segments import cut_segments
 from builder.pack.session import Session
 from builder.pack.settings import PackResult, PackSettings
@@ -38,35 +40,58 @@ def pack_tree(
     that `cache` knows. Raises PackError, and then leaves `output` as it was: for a file that vanishes,
     changes or cannot be read, a name no archive can hold, a disk that is full.
     """
-    compressor = choose_compressor(settings)
-    if cache is None:
-        return _write(entries, output, settings, compressor, None, sink)[0]
-    with cache.open() as session:
-        return _pack_cached(entries, output, settings, compressor, session, sink)
+    with packed_tree(entries, output, settings, cache=cache, sink=sink) as result:
+        return replace(result, path=output)
 
 
-def _pack_cached(
+@contextmanager
+def packed_tree(
     entries: Iterable[Entry],
     output: Path,
     settings: PackSettings,
+    *,
+    cache: SegmentCache | None = None,
+    sink: Sink = discard,
+) -> Iterator[PackResult]:
+    """Pack as `pack_tree` does, for a caller who wants to look at the image before it counts.
+
+    During the block the image is whole and can be read at `path` of the result, but has no name yet. It gets
+    the name `output` when the block ends well, and is gone when it does not.
+    """
+    compressor = choose_compressor(settings)
+    with cache.open() if cache else nullcontext() as session:
+        key = tree_key(settings, compressor) if session and settings.tree_key else ""
+        record = find_record(session, key) if session and key else None
+        if record and lies_at(record, output):
+            yield record.result(output)
+            return
+        with open_output(output) as image:
+            result, segments = _make(entries, image, settings, compressor, session, record, sink)
+            yield replace(result, path=image.readable)
+        if session and key:
+            save_record(session, key, replace(result, path=output), segments)
+
+
+def _make(
+    entries: Iterable[Entry],
+    image: Output,
+    settings: PackSettings,
     compressor: Compressor,
-    session: Session,
+    session: Session | None,
+    record: Record | None,
     sink: Sink,
-) -> PackResult:
-    key = tree_key(settings, compressor) if settings.tree_key else ""
-    if key and (known := reuse_image(session, key, output, sink)):
-        return known
-    result, segments = _write(
-        entries, output, settings, compressor, session if compressor.cacheable else None, sink
-    )
-    if key:
-        save_record(session, key, result, segments)
-    return result
+) -> tuple[PackResult, tuple[bytes, ...]]:
+    """From the segments of the image that `record` remembers, else from `entries`."""
+    if session and record and record.segments:
+        if rewrite_image(session, record, image):
+            return record.result(image.readable), tuple(map(bytes.fromhex, record.segments))
+        sink(Note(message="the segment cache lost a part of this image: it is packed anew"))
+    return _write(entries, image, settings, compressor, session if compressor.cacheable else None, sink)
 
 
 def _write(
     entries: Iterable[Entry],
-    output: Path,
+    image: Output,
     settings: PackSettings,
     compressor: Compressor,
     session: Session | None,
@@ -76,7 +101,6 @@ def _write(
     counted = _Counted(normalise(entries, settings.time))
     segments = cut_segments(write_members(counted, find_holes), compressor.target)
     with (
-        open_output(output) as image,
         Archive(checked=compressor.chained) as archive,
         Storing(session) as storing,
         Workers(compressor, settings.workers, session) as workers,
@@ -92,7 +116,7 @@ def _write(
         image.add(compressor.tail(archive.crc, archive.size))
         sha256 = image.finish()
     result = PackResult(
-        path=output,
+        path=image.readable,
         size=image.size,
         sha256=sha256,
         tar_size=archive.size,

@@ -1,4 +1,4 @@
-"""The image file: written in one thread, hashed in another, there only when it is complete."""
+"""The image file: written in one thread, hashed in another, without a name until it is complete."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from builder.core.errors import PackError
-from builder.core.files import atomic_file
+from builder.core.files import atomic_file, readable_path
 from builder.pack.compress import Bytes
 from builder.pack.lane import Lane
 
@@ -31,11 +31,24 @@ class Output:
         self._hashing.add(self._sha.update, data)
         self._writing.add(self._write, data)
 
+    def restart(self) -> None:
+        """Forget everything that was added."""
+        self.finish()
+        with _write_errors(self._path):
+            os.ftruncate(self._file, 0)
+            os.lseek(self._file, 0, os.SEEK_SET)
+        self._sha, self.size = hashlib.sha256(), 0
+
     def finish(self) -> str:
         """Wait until all is written; returns the SHA-256."""
         self._writing.drain()
         self._hashing.drain()
         return self._sha.hexdigest()
+
+    @property
+    def readable(self) -> Path:
+        """Where the image can be read while it has no name yet."""
+        return readable_path(self._file)
 
     def _write(self, data: Bytes) -> None:
         with _write_errors(self._path):
@@ -52,7 +65,7 @@ def write_full(file: int, data: Bytes) -> None:
 
 @contextmanager
 def open_output(path: Path) -> Iterator[Output]:
-    """A new image that appears as `path` when the block ends well. Raises PackError if it cannot."""
+    """A new image that gets the name `path` when the block ends well. Raises PackError if it cannot."""
     with ExitStack() as stack:
         with _write_errors(path):
             file = stack.enter_context(atomic_file(path))

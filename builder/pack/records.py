@@ -9,9 +9,8 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from builder.core.events import Note, Sink
 from builder.core.files import write_atomic
-from builder.pack.output import open_output
+from builder.pack.output import Output
 from builder.pack.session import Session
 from builder.pack.settings import PackResult
 
@@ -65,46 +64,8 @@ def save_record(session: Session, key: str, result: PackResult, segments: tuple[
         write_atomic(_path(session, key), record.model_dump_json().encode())
 
 
-def reuse_image(session: Session, key: str, output: Path, sink: Sink) -> PackResult | None:
-    """The image `key` at `output`: as it lies there, or put together from its segments; None if it cannot be.
-
-    Raises PackError if `output` cannot be written.
-    """
-    record = _load(session, key)
-    if record is None:
-        return None
-    if record.path == str(output.absolute()) and record.stamp == _stamp(output):
-        return record.result(output)
-    if not record.segments:
-        return None
-    if not _rewrite(session, record, output):
-        sink(Note(message="the segment cache lost a part of this image: it is packed anew"))
-        return None
-    result = record.result(output)
-    save_record(session, key, result, tuple(map(bytes.fromhex, record.segments)))
-    return result
-
-
-class _LostError(Exception):
-    """A segment is not in the cache any more, or the whole is not what it was."""
-
-
-def _rewrite(session: Session, record: Record, output: Path) -> bool:
-    try:
-        with open_output(output) as image:
-            for segment in record.segments:
-                data = session.get(bytes.fromhex(segment))
-                if data is None:
-                    raise _LostError
-                image.add(data)
-            if image.finish() != record.sha256:
-                raise _LostError
-    except _LostError:
-        return False
-    return True
-
-
-def _load(session: Session, key: str) -> Record | None:
+def find_record(session: Session, key: str) -> Record | None:
+    """What is remembered under `key`, if anything. It counts as used."""
     path = _path(session, key)
     try:
         record = Record.model_validate_json(path.read_bytes())
@@ -112,6 +73,28 @@ def _load(session: Session, key: str) -> Record | None:
     except (OSError, ValidationError):
         return None
     return record
+
+
+def lies_at(record: Record, output: Path) -> bool:
+    """Whether the file `output` is the image that `record` remembers, untouched since."""
+    return record.path == str(output.absolute()) and record.stamp == _stamp(output)
+
+
+def rewrite_image(session: Session, record: Record, image: Output) -> bool:
+    """Put the image together from its segments; whether that worked, else `image` is empty again.
+
+    Raises PackError if it cannot be written.
+    """
+    for segment in record.segments:
+        data = session.get(bytes.fromhex(segment))
+        if data is None:
+            image.restart()
+            return False
+        image.add(data)
+    if image.finish() == record.sha256:
+        return True
+    image.restart()
+    return False
 
 
 def _stamp(path: Path) -> tuple[int, ...]:
