@@ -110,7 +110,7 @@ def test_a_million_entries_take_bounded_time(tmp_path: Path) -> None:
             )
             out.write(block)
         out.write(bytes(1024))
-    start = time.monotonic()
+    start = time.process_time()  # of this process: other work on the machine does not count
     report = check_image(path)
     assert "WSL201" in rules_of(report)
-    assert time.monotonic() - start < 20
+    assert time.process_time() - start < 20
