@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import AbstractContextManager, closing
+from contextlib import AbstractContextManager, ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,15 +19,17 @@ from builder.model.entry import Entry
 from builder.model.finding import Finding, Severity
 from builder.model.manifest import Cleaned, Inventory, Manifest
 from builder.model.plan import Plan
-from builder.pack.clean import CleanSettings, Removed, clean_tree
-from builder.pack.image import pack_tree
+from builder.pack.cache import SegmentCache
+from builder.pack.clean import Removed
+from builder.pack.image import packed_tree
 from builder.pack.settings import Kind, PackResult, PackSettings, Preset
-from builder.pack.settle import settle_directories
 from builder.pipeline.describe import describe_image, encode_manifest
 from builder.pipeline.history import remember_plan
 from builder.pipeline.prepare import BuildOptions, Prepared, choose_architecture, file_stem, load, prepare
+from builder.pipeline.room import explain_full_disks, require_room_to_execute, require_room_to_pack
 from builder.pipeline.stages import Timing, stage
 from builder.pipeline.surround import surround
+from builder.pipeline.tree import CleanedTree
 from builder.pipeline.verify import verify_image
 from builder.sources.table import kind_of
 from builder.steps.editors import EDITORS
@@ -66,14 +68,14 @@ def build_image(path: Path, options: BuildOptions, sink: Sink, open_log: OpenLog
     loaded = load(path, sink, timing)
     architecture = choose_architecture(loaded.recipe, options.architecture, str(path))
     log_file = options.out / f"{file_stem(loaded.recipe, architecture)}.log"
-    with open_log(log_file, sink) as logged:
+    with explain_full_disks(options), open_log(log_file, sink) as logged:
         prepared = prepare(loaded, architecture, options, logged, timing)
         with closing(open_engine(options.engine, options.cache, prepared.supply.blobs)) as engine:
             layer = execute(prepared, engine, options, logged, timing)
-            packed = pack(prepared, engine.entries(layer), options, logged, timing)
-            inventory = inspect(prepared, packed, options, logged, timing)
-        findings = check(prepared, packed, logged, timing)
-        return record(prepared, packed, inventory, findings, log_file, timing)
+            with pack(prepared, engine, layer, options, logged, timing) as packed:
+                inventory = inspect(prepared, packed, options, logged, timing)
+                findings = check(prepared, packed, logged, timing)
+                return record(prepared, packed, inventory, findings, log_file, timing)
 
 
 def execute(prepared: Prepared, engine: Engine, options: BuildOptions, sink: Sink, timing: Timing) -> Layer:
@@ -84,6 +86,7 @@ def execute(prepared: Prepared, engine: Engine, options: BuildOptions, sink: Sin
         if not options.use_cache:
             engine.forget([plan.base.key, *(operation.key for operation in plan.operations)])
         if engine.layer(plan.key) is None:
+            require_room_to_execute(prepared, options)
             kind.fetch(prepared.recipe.source.model, prepared.lock, prepared.supply)
 
         def base_entries() -> Iterable[Entry]:
@@ -112,35 +115,32 @@ def open_failed_tree(plan: Plan, engine: Engine) -> int:
     return engine.shell(below, failed=failed.key)
 
 
+@contextmanager
 def pack(
-    prepared: Prepared, entries: Iterator[Entry], options: BuildOptions, sink: Sink, timing: Timing
-) -> Packed:
-    """The stage PACK: clean the tree and write the image beside its place."""
-    cleaned: list[Removed] = []
-    kept: list[Entry] = []
+    prepared: Prepared, engine: Engine, layer: Layer, options: BuildOptions, sink: Sink, timing: Timing
+) -> Iterator[Packed]:
+    """The stage PACK: clean the tree and write the image, which has no name until the block ends well."""
+    tree = CleanedTree(
+        lambda: engine.entries(layer),
+        prepared.plan,
+        keep_password_hashes=prepared.recipe.keep_password_hashes,
+    )
     output = prepared.recipe.output
     settings = PackSettings(
-        time=prepared.plan.time, kind=Kind(output.compression), preset=Preset(output.preset)
+        time=prepared.plan.time,
+        kind=Kind(output.compression),
+        preset=Preset(output.preset),
+        tree_key=tree.key,
     )
-    shipped = clean_tree(
-        entries, CleanSettings(keep_password_hashes=prepared.recipe.keep_password_hashes), cleaned.append
-    )
-    with stage("pack", sink, timing) as running:
-        settled = settle_directories(shipped, settings.time)
-        result = pack_tree(_keep(settled, kept), unchecked_path(prepared, options), settings, sink=sink)
-        running.detail = f"{result.entries} entries, sha256 {result.sha256[:12]}"
-    return Packed(result=result, entries=tuple(kept), cleaned=tuple(cleaned))
-
-
-def _keep(entries: Iterable[Entry], kept: list[Entry]) -> Iterator[Entry]:
-    for entry in entries:
-        kept.append(entry)
-        yield entry
-
-
-def unchecked_path(prepared: Prepared, options: BuildOptions) -> Path:
-    """Where the image is written until its check is done."""
-    return options.out / f".{prepared.stem}.unchecked.wsl"
+    segments = SegmentCache(options.cache / "segments") if options.use_cache else None
+    image = options.out / f"{prepared.stem}.wsl"
+    with ExitStack() as stack:
+        with stage("pack", sink, timing) as running:
+            require_room_to_pack(prepared, options)
+            result = stack.enter_context(packed_tree(tree, image, settings, cache=segments, sink=sink))
+            entries, cleaned = tree.collect()
+            running.detail = f"{result.entries} entries, {result.reused} of {result.segments} segments reused"
+        yield Packed(result=result, entries=entries, cleaned=cleaned)
 
 
 def inspect(
@@ -157,20 +157,19 @@ def inspect(
 
 
 def check(prepared: Prepared, packed: Packed, sink: Sink, timing: Timing) -> tuple[Finding, ...]:
-    """The stage CHECK: read the image back. Raises CheckError, and deletes the image, where a rule fails."""
-    image = packed.result.path
+    """The stage CHECK: read the image back. Raises CheckError where a rule fails."""
     with stage("check", sink, timing) as running:
         report = verify_image(
-            image,
+            packed.result.path,
             prepared.recipe.checks,
             prepared.loaded.folder,
+            name=f"{prepared.stem}.wsl",
             architecture=prepared.architecture,
             now=prepared.supply.now,
         )
         warnings, errors = report.count(Severity.WARNING), report.count(Severity.ERROR)
         running.detail = f"{errors} errors, {warnings} warnings"
     if not report.ok:
-        image.unlink()
         raise _refuse(prepared, report.findings)
     return report.findings
 
@@ -193,13 +192,12 @@ def record(
     log_file: Path,
     timing: Timing,
 ) -> BuildResult:
-    """Give the checked image its name, and write its manifest and inventory beside it."""
+    """Write manifest and inventory of the checked image, which is about to get its name beside them."""
     folder = log_file.parent
-    image = folder / f"{prepared.stem}.wsl"
     cleaned = tuple(Cleaned(path=each.path, reason=each.why, size=each.size) for each in packed.cleaned)
     manifest = describe_image(prepared, packed.result, inventory, cleaned)
     result = BuildResult(
-        image=image,
+        image=folder / f"{prepared.stem}.wsl",
         manifest_file=folder / f"{prepared.stem}.manifest.json",
         inventory_file=folder / f"{prepared.stem}.inventory.json.zst",
         log_file=log_file,
@@ -209,5 +207,4 @@ def record(
     )
     write_atomic(result.inventory_file, encode_inventory(inventory))
     write_atomic(result.manifest_file, encode_manifest(manifest))
-    packed.result.path.replace(image)
     return result

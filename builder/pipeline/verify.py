@@ -15,8 +15,11 @@ from builder.load.explain import explain_errors
 from builder.recipe import Checks
 
 
-def verify_image(path: Path, checks: Checks, folder: Path, *, architecture: str, now: int) -> Report:
-    """What the rules say of the image at `path`. `folder` is the recipe's, `now` in seconds since the epoch.
+def verify_image(
+    path: Path, checks: Checks, folder: Path, *, name: str, architecture: str, now: int
+) -> Report:
+    """What the rules say of the image at `path`, which is to be called `name`. `folder` is the recipe's,
+    `now` is in seconds since the epoch.
 
     Raises OSError, UsageError, RecipeError for a policy that cannot be read.
     """
@@ -27,7 +30,7 @@ def verify_image(path: Path, checks: Checks, folder: Path, *, architecture: str,
         policy=load_policy(folder / checks.policy) if checks.policy else None,
         now=now,
     )
-    return check_image(path, options)
+    return check_image(path, options, name=name)
 
 
 def load_policy(path: Path) -> Policy:
