@@ -17,7 +17,7 @@ import sys, time
 from pathlib import Path
 from builder.core import files
 if sys.argv[2] == "named":
-    files.os.O_TMPFILE = os.O_DIRECTORY  # what a kernel that does not know it makes of it: EISDIR
+    files.os.O_TMPFILE = files.os.O_DIRECTORY  # what a kernel that does not know it makes of it: EISDIR
 with files.atomic_file(Path(sys.argv[1])) as file:
     file.write(b"half")
     file.flush()
