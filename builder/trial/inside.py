@@ -13,6 +13,7 @@ from pathlib import Path
 
 _OPENAT2 = 437  # the same number on every architecture
 _RESOLVE_NO_MAGICLINKS, _RESOLVE_IN_ROOT = 0x02, 0x10
+_TRIES = 1000
 _ABSENT = (errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.EACCES)
 _libc = ctypes.CDLL(None, use_errno=True)
 
@@ -32,12 +33,13 @@ class Inside:
         how = struct.pack("=QQQ", flags | os.O_CLOEXEC, 0, _RESOLVE_IN_ROOT | _RESOLVE_NO_MAGICLINKS)
         root = os.open(self.folder, os.O_PATH | os.O_CLOEXEC)
         try:
-            name = os.fsencode(path.lstrip("/") or ".")
-            result = int(_libc.syscall(ctypes.c_long(_OPENAT2), root, name, how, ctypes.c_size_t(len(how))))
+            for _ in range(_TRIES):
+                result, number = _openat2(root, os.fsencode(path.lstrip("/") or "."), how)
+                if number != errno.EAGAIN:
+                    break
         finally:
             os.close(root)
         if result < 0:
-            number = ctypes.get_errno()
             raise OSError(number, os.strerror(number), path)
         return result
 
@@ -116,3 +118,9 @@ def _unlink(name: str, folder: int) -> None:
         os.unlink(name, dir_fd=folder)
     except FileNotFoundError:
         return
+
+
+def _openat2(root: int, name: bytes, how: bytes) -> tuple[int, int]:
+    """The result and errno; EAGAIN where a rename or mount anywhere on the host came in between."""
+    result = _libc.syscall(ctypes.c_long(_OPENAT2), root, name, how, ctypes.c_size_t(len(how)))
+    return int(result), ctypes.get_errno() if result < 0 else 0

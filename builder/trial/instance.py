@@ -63,6 +63,9 @@ class Result:
         return "\n".join((self.errors.strip() or self.output.strip()).splitlines()[-8:])
 
 
+_ENDED = Result(status=TIMED_OUT, output="", errors="the distribution has ended: its first process is gone")
+
+
 @dataclass(kw_only=True)
 class Instance:
     """A running container; obtain one from `start_instance`.
@@ -83,6 +86,8 @@ class Instance:
 
     def run(self, command: Command, *, stdin: str = "") -> Result:
         """Run a command without a terminal to its end. What it prints is taken as UTF-8."""
+        if not self.running:
+            return _ENDED
         with (
             self._enter(command, terminal=False) as (words, descriptor),
             memory_file(stdin.encode()) as source,
@@ -109,6 +114,8 @@ class Instance:
 
         A dialogue that gets stuck has the status 124 and says so in `errors`; the command is killed then.
         """
+        if not self.running:
+            return _ENDED
         with self.terminal(command) as (process, master):
             dialogue = Dialogue(terminal=master, replies=replies, patience=patience, limit=command.limit)
             status, errors = TIMED_OUT, ""

@@ -41,7 +41,6 @@ cat >"$1/wslg.service" <<'UNIT'
 Description=WSLg Remount Service
 DefaultDependencies=no
 After=systemd-tmpfiles-setup.service tmp.mount
-ConditionPathExists=/mnt/wslg/.X11-unix
 ConditionPathExists=!/tmp/.X11-unix/X0
 [Service]
 Type=oneshot

@@ -32,11 +32,11 @@ from builder.trial.import_ import Imported, import_image
 from builder.trial.instance import Instance, start_instance
 from builder.trial.prepare import prepare_tree
 from builder.trial.report import StageLog, TrialLog, TrialReport
-from builder.trial.session import Account, Session, read_language, session_environment, try_session
+from builder.trial.session import Account, make_session, try_session
 from builder.trial.start import can_run, judge_shell, run_start_commands, show_resolver
 from builder.trial.stop import stop
 from builder.trial.tests import read_tests, run_tests
-from builder.trial.user_session import open_user_session
+from builder.trial.user_session import user_session
 
 STAGES = ("import", "start", "boot", "first launch", "session", "tests", "shutdown")
 
@@ -142,22 +142,20 @@ class _Trial:
             self._skip("session", "the first launch failed: WSL opens no shell")
             self._skip("tests", "the first launch failed")
         else:
-            with self._stage("session") as stage:
-                self._open_session(instance, imported, account, stage)
-            with self._stage("tests") as stage:
-                tests = (*read_tests(self.image), *self.options.tests)
-                run_tests(tests, instance, imported, account, stage)
+            self._use_session(instance, imported, account)
         with self._stage("shutdown") as stage:
             stop(instance, imported, stage)
 
-    def _open_session(
-        self, instance: Instance, imported: Imported, account: Account, stage: StageLog
-    ) -> None:
-        environment = session_environment(account, read_language(imported.tree), imported.name)
-        session = Session(instance=instance, account=account, env=environment)
-        try_session(session, imported.tree, self.options.password, stage)
-        if instance.booted:
-            open_user_session(instance, imported, account, stage)
+    def _use_session(self, instance: Instance, imported: Imported, account: Account) -> None:
+        with ExitStack() as stack:
+            with self._stage("session") as stage:
+                if instance.booted:
+                    stack.enter_context(user_session(instance, imported, account, stage))
+                session = make_session(instance, account, imported.tree, imported.name)
+                try_session(session, imported.tree, self.options.password, stage)
+            with self._stage("tests") as stage:
+                tests = (*read_tests(self.image), *self.options.tests)
+                run_tests(tests, instance, imported, account, stage)
 
     @contextmanager
     def _stage(self, name: str) -> Iterator[StageLog]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 
 from builder.trial.inside import Inside
@@ -49,11 +50,17 @@ def read_language(tree: Inside) -> str:
     return _LANGUAGE
 
 
+def bus_environment(account: Account) -> dict[str, str]:
+    """What WSL adds where systemd runs, whether the user's systemd has started or not."""
+    folder = f"/run/user/{account.uid}"
+    return {"XDG_RUNTIME_DIR": folder, "DBUS_SESSION_BUS_ADDRESS": f"unix:path={folder}/bus"}
+
+
 def session_environment(account: Account, language: str, distribution: str) -> dict[str, str]:
     """All variables of a session, but for those that name a device or a socket of Windows."""
     return {
         "HOME": account.home,
-        "HOSTTYPE": "x86_64",
+        "HOSTTYPE": os.uname().machine,
         "LANG": language,
         "LOGNAME": account.name,
         "NAME": "wslimg",
@@ -87,6 +94,14 @@ class Session:
             limit=limit,
         )
         return self.instance.run(command, stdin=stdin)
+
+
+def make_session(instance: Instance, account: Account, tree: Inside, distribution: str) -> Session:
+    """Sessions of `account`, with the variables that WSL gives them."""
+    environment = session_environment(account, read_language(tree), distribution)
+    if instance.booted:
+        environment |= bus_environment(account)
+    return Session(instance=instance, account=account, env=environment)
 
 
 def try_session(session: Session, tree: Inside, password: str, log: StageLog) -> None:

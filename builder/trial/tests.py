@@ -11,7 +11,7 @@ from builder.model.manifest import Manifest, TestCase
 from builder.trial.import_ import Imported
 from builder.trial.instance import Instance
 from builder.trial.report import StageLog
-from builder.trial.session import Account, Session, find_account, read_language, session_environment
+from builder.trial.session import Account, find_account, make_session
 
 
 def read_tests(image: Path) -> tuple[TestCase, ...]:
@@ -48,8 +48,7 @@ def run_tests(
 def _run_test(
     test: TestCase, instance: Instance, imported: Imported, account: Account, log: StageLog
 ) -> None:
-    environment = session_environment(account, read_language(imported.tree), imported.name)
-    session = Session(instance=instance, account=account, env=environment)
+    session = make_session(instance, account, imported.tree, imported.name)
     result = session.run(test.run, network=test.network)
     title = test.run.strip().splitlines()[0]
     log.fact(f"as {account.name}", title)

@@ -6,6 +6,8 @@ Source: microsoft/WSL src/linux/init/init.cpp (the login session of a user).
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from builder.trial.import_ import Imported
 from builder.trial.instance import Command, Instance
@@ -16,8 +18,9 @@ from builder.trial.systemd import journal, unit_state
 _INTERVAL = 0.1
 
 
-def open_user_session(instance: Instance, imported: Imported, account: Account, log: StageLog) -> None:
-    """Log the user in as WSL does besides its own shell, and wait for the user's systemd."""
+@contextmanager
+def user_session(instance: Instance, imported: Imported, account: Account, log: StageLog) -> Iterator[None]:
+    """Log the user in as WSL does besides its own shell, wait for the user's systemd, and stay."""
     timeout = imported.wsl.effective["boot.initTimeout"]
     assert isinstance(timeout, int)
     root = find_account(imported.tree, 0) or ROOT
@@ -32,15 +35,16 @@ def open_user_session(instance: Instance, imported: Imported, account: Account, 
             if process.poll() is not None and state != "activating":
                 break
             time.sleep(_INTERVAL)
-    log.fact("user session", f"{unit} is {state} after {time.monotonic() - start:.1f} s")
-    if state != "active":
-        log.fail(
-            f"Failed to start the systemd user session for '{account.name}':\n"
-            + journal(instance, "-u", unit, "-u", "systemd-logind.service", "-t", "login"),
-            path="/bin/login",
-            fix="install login, dbus-user-session and libpam-systemd (Debian), or what corresponds to them",
-            rule=_rule(imported),
-        )
+        log.fact("user session", f"{unit} is {state} after {time.monotonic() - start:.1f} s")
+        if state != "active":
+            log.fail(
+                f"Failed to start the systemd user session for '{account.name}':\n"
+                + journal(instance, "-u", unit, "-u", "systemd-logind.service", "-t", "login"),
+                path="/bin/login",
+                fix="install login, pam_systemd and a D-Bus for users (libpam-systemd, dbus-user-session)",
+                rule=_rule(imported),
+            )
+        yield
 
 
 def _rule(imported: Imported) -> str:
