@@ -50,8 +50,13 @@ def lock(
             return
         result = lock_recipe(recipe, BuildOptions(architecture=arch, mirror=mirror), sink, names=names)
     for architecture, changes in result.changes.items():
-        count = "1 package" if len(changes) == 1 else f"{len(changes) or 'no'} packages"
-        click.echo(f"{architecture}: {count} changed")
-        for change in changes:
+        click.echo(f"{architecture}: {_count(changes)}")
+        for change in changes or ():
             click.echo(f"  {change}")
     click.echo(f"wrote {result.path}")
+
+
+def _count(changes: list[str] | None) -> str:
+    if changes is None:
+        return "locked for the first time"
+    return "1 change" if len(changes) == 1 else f"{len(changes) or 'no'} changes"

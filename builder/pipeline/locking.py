@@ -21,10 +21,11 @@ from builder.resolve.resolve import held_versions, resolve_recipe
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class LockResult:
-    """The lock file, and the changed packages of each architecture that was resolved, a line each."""
+    """The lock file, and for each architecture that was resolved what changed, a line each; None where the
+    lock held nothing that it could be compared with."""
 
     path: Path
-    changes: Mapping[str, list[str]]
+    changes: Mapping[str, list[str] | None]
 
 
 def lock_recipe(path: Path, options: BuildOptions, sink: Sink, *, names: tuple[str, ...] = ()) -> LockResult:
@@ -39,14 +40,14 @@ def lock_recipe(path: Path, options: BuildOptions, sink: Sink, *, names: tuple[s
     wanted = [choose_architecture(recipe, options.architecture, str(path))] if options.architecture else None
     old = lock = read_lock(file) if names else read_old_lock(file, sink)
     _check_names(old, names, file)
-    changes = {}
+    changes: dict[str, list[str] | None] = {}
     for architecture in wanted or recipe.architectures:
         before = old.architectures.get(architecture) if old is not None else None
         held = held_versions(before, names) if names else {}
         with stage(f"resolve {architecture}", sink, timing):
             resolved = resolve_recipe(recipe, architecture, open_supply(loaded, options, sink), held)
         lock = merge_lock(recipe, architecture, resolved, lock)
-        changes[architecture] = describe_difference(before, resolved)
+        changes[architecture] = describe_difference(before, resolved) if before else None
     _save(file, old, lock, sink)
     return LockResult(path=file, changes=changes)
 

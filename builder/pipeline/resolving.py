@@ -86,8 +86,8 @@ def _report_changes(old: Lock, new: Lock, architecture: str, path: Path, sink: S
         return
     changes = describe_difference(before, new.architectures[architecture])
     if changes:
-        count = "1 package is" if len(changes) == 1 else f"{len(changes)} packages are"
-        sink(Note(message=f"{count} not as {path} had it; it holds what is so now (--locked follows it):"))
+        count = "1 change" if len(changes) == 1 else f"{len(changes)} changes"
+        sink(Note(message=f"{count} since {path} was made, which is renewed (--locked would follow it):"))
     for line in shorten_difference(changes):
         sink(Note(message=f"  {line}"))
 
