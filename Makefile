@@ -4,7 +4,7 @@ PYTHON ?= $(shell /usr/bin/python3 -c 'import ensurepip, sys; sys.exit(sys.versi
 RECIPE ?= recipes/debian.yaml
 BIN := .venv/bin
 
-.PHONY: help setup image test test-all check format lock-python bench clean
+.PHONY: help setup image test test-all check format docs lock-python bench clean
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -40,6 +40,9 @@ check: setup ## formatting, lint, types, layers
 format: setup ## format the code
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
+
+docs: setup ## write docs/reference and the JSON Schema of recipes from the code
+	$(BIN)/python -m docs.generate
 
 lock-python: setup ## refresh requirements.lock from pyproject.toml
 	$(BIN)/python -m pip install --quiet uv
