@@ -85,3 +85,9 @@ class PackError(WslimgError):
     """The tree cannot be written as an image."""
 
     exit_code = ExitCode.EXECUTE
+
+
+class PublishError(WslimgError):
+    """A catalog could not be read or changed; what was published before is as it was."""
+
+    exit_code = ExitCode.PUBLISH
