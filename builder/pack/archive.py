@@ -11,11 +11,11 @@ from builder.pack.workers import Packed
 
 
 class Archive(Lane):
-    """Takes the segments in order; with `checked` it also computes `crc`, the CRC-32 of all of them."""
+    """Takes the segments in order: their SHA-256 is found if `hashed`, their CRC-32 (`crc`) if `checked`."""
 
-    def __init__(self, *, checked: bool) -> None:
+    def __init__(self, *, hashed: bool, checked: bool) -> None:
         super().__init__("archive")
-        self._sha = hashlib.sha256()
+        self._sha = hashlib.sha256() if hashed else None
         self._checked = checked
         self.crc = 0
         self.size = 0
@@ -25,16 +25,18 @@ class Archive(Lane):
         """Append the segment; its buffer returns to `buffers`."""
         self.size += packed.size
         self.segments += 1
-        self.add(self._digest, packed, buffers)
+        if packed.buffer is not None:
+            self.add(self._digest, packed.buffer, packed.size, buffers)
 
     def finish(self) -> str:
-        """Wait until all is digested; returns the SHA-256."""
+        """Wait until all is digested; returns the SHA-256, empty if there is none."""
         self.drain()
-        return self._sha.hexdigest()
+        return self._sha.hexdigest() if self._sha else ""
 
-    def _digest(self, packed: Packed, buffers: Buffers) -> None:
-        with memoryview(packed.buffer) as view, view[: packed.size] as data:
-            self._sha.update(data)
+    def _digest(self, buffer: bytearray, size: int, buffers: Buffers) -> None:
+        with memoryview(buffer) as view, view[:size] as data:
+            if self._sha:
+                self._sha.update(data)
             if self._checked:
                 self.crc = crc32(data, self.crc)
-        buffers.give(packed.buffer)
+        buffers.give(buffer)

@@ -101,9 +101,9 @@ def _write(
     counted = _Counted(normalise(entries, settings.time))
     segments = cut_segments(write_members(counted, find_holes), compressor.target)
     with (
-        Archive(checked=compressor.chained) as archive,
+        Archive(hashed=settings.tar_digest, checked=compressor.chained) as archive,
         Storing(session) as storing,
-        Workers(compressor, settings.workers, session) as workers,
+        Workers(compressor, settings.workers, session, read_all=settings.tar_digest) as workers,
     ):
         image.add(compressor.head)
         for packed in workers.pack(segments):

@@ -42,5 +42,5 @@ def content_key(data: memoryview, compressor: Compressor) -> bytes:
 
 def tree_key(settings: PackSettings, compressor: Compressor) -> str:
     """The key of a whole image as 64 hex digits, for `settings` with a `tree_key`."""
-    inputs = [__version__, LAYOUT, settings.tree_key, settings.time, compressor.name]
+    inputs = [__version__, LAYOUT, settings.tree_key, settings.time, settings.tar_digest, compressor.name]
     return sha256(canonical_json(inputs)).hexdigest()

@@ -34,7 +34,8 @@ class PackSettings:
 
     `single_member` writes one gzip member for readers that know no second; it is larger and slower.
     `tree_key` names the tree if its content can never change (a plan's key): with it an unchanged image
-    is not even walked. None of `threads` and `tree_key` influences a byte.
+    is not even walked. Without `tar_digest` the archive's own SHA-256 is left out, for which all content
+    would be read even if the cache knows it compressed. None of these three influences a byte.
     """
 
     time: int
@@ -43,6 +44,7 @@ class PackSettings:
     single_member: bool = False
     threads: int = 0
     tree_key: str = ""
+    tar_digest: bool = True
 
     @property
     def workers(self) -> int:
@@ -52,7 +54,8 @@ class PackSettings:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class PackResult:
-    """The image at `path`: `size` bytes with `sha256`; unpacked, `tar_size` bytes with `tar_sha256`.
+    """The image at `path`: `size` bytes with `sha256`; unpacked, `tar_size` bytes with `tar_sha256`,
+    which is empty where `PackSettings.tar_digest` is off.
 
     `compressor` names program, version and level, on which the bytes of the image depend besides the tree.
     `segments` were written, `reused` of them from the cache.

@@ -16,28 +16,32 @@ from builder.pack.session import Session
 
 
 class Packed(NamedTuple):
-    """A segment, compressed to `data`; the first `size` bytes of `buffer` are what it was before.
+    """A segment of `size` bytes, compressed to `data`.
 
-    Whoever takes it gives `buffer` back to `Workers.buffers`. `keys` name it in the cache, where it was
-    `found` under the first of them if that is not None.
+    `keys` name it in the cache, where it was `found` under the first of them. `buffer` begins with what it
+    was before, unless that was not read; whoever takes it gives it back to `Workers.buffers`.
     """
 
-    buffer: bytearray
     size: int
     data: Bytes
     keys: tuple[bytes, ...] = ()
     found: bool = False
+    buffer: bytearray | None = None
 
 
 class Workers(AbstractContextManager["Workers"]):
     """`threads` threads, and a window of segments that bounds the memory whatever the size of the tree.
 
-    With a `session` of the segment cache, what is in it is not compressed. `compressor` is not chained then.
+    With a `session` of the segment cache, what is in it is not compressed, and unless `read_all` not even
+    read if its layers are known. `compressor` is not chained then.
     """
 
-    def __init__(self, compressor: Compressor, threads: int, session: Session | None) -> None:
+    def __init__(
+        self, compressor: Compressor, threads: int, session: Session | None, *, read_all: bool
+    ) -> None:
         self._compressor = compressor
         self._session = session
+        self._read_all = read_all
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="compress")
         self._threads = threads
         self._window = threads + 2
@@ -57,7 +61,11 @@ class Workers(AbstractContextManager["Workers"]):
             yield waiting.popleft().result()
 
     def _pack(self, segment: Segment, before: Future[bytes], end: Future[bytes]) -> Packed:
-        """Fill a buffer and compress it. `end` is set first: the worker of the next segment may need it."""
+        """`end` is set before anything is compressed: the worker of the next segment may wait for it."""
+        by_layer = layer_key(segment, self._compressor) if self._session else None
+        known = self._find((by_layer,), segment) if by_layer else None
+        if known and not self._read_all:
+            return known
         buffer = self.buffers.take(segment.size)
         try:
             fill_segment(segment, buffer)
@@ -65,22 +73,27 @@ class Workers(AbstractContextManager["Workers"]):
             end.cancel()
             raise
         with memoryview(buffer) as view, view[: segment.size] as data:
-            if self._session:
-                end.set_result(b"")
-                return self._pack_cached(self._session, segment, buffer, data)
             end.set_result(bytes(data[-DICTIONARY:]) if self._compressor.chained else b"")
-            return Packed(buffer, segment.size, self._compressor.compress(data, before.result()))
+            packed = known or self._pack_content(segment, data, by_layer, before)
+        return packed._replace(buffer=buffer)
 
-    def _pack_cached(self, session: Session, segment: Segment, buffer: bytearray, data: memoryview) -> Packed:
-        """By layer and path first, as that needs no hashing of the content."""
-        by_layer = layer_key(segment, self._compressor)
-        if by_layer and (hit := session.get(by_layer)) is not None:
-            return Packed(buffer, segment.size, hit, (by_layer,), found=True)
-        by_content = content_key(data, self._compressor)
-        keys = (by_content, by_layer) if by_layer else (by_content,)
-        if (hit := session.get(by_content)) is not None:
-            return Packed(buffer, segment.size, hit, keys, found=True)
-        return Packed(buffer, segment.size, self._compressor.compress(data, b""), keys)
+    def _pack_content(
+        self, segment: Segment, data: memoryview, by_layer: bytes | None, before: Future[bytes]
+    ) -> Packed:
+        keys: tuple[bytes, ...] = ()
+        if self._session:
+            by_content = content_key(data, self._compressor)
+            keys = (by_content, by_layer) if by_layer else (by_content,)
+        if known := self._find(keys, segment):
+            return known
+        return Packed(segment.size, self._compressor.compress(data, before.result()), keys)
+
+    def _find(self, keys: tuple[bytes, ...], segment: Segment) -> Packed | None:
+        """The segment as the cache knows it under the first of `keys`."""
+        if not self._session or not keys:
+            return None
+        data = self._session.get(keys[0])
+        return None if data is None else Packed(segment.size, data, keys, found=True)
 
     def __exit__(self, *_: object) -> None:
         # After an error workers may wait for buffers that nobody gives back any more.

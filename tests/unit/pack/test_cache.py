@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from builder.core.errors import PackError
 from builder.core.events import Note
 from builder.model.entry import Entry, Identity, Kind
 from builder.pack.cache import SegmentCache
@@ -66,6 +67,19 @@ def test_one_changed_file_costs_one_segment(tmp_path, cache):
     changed = pack(tmp_path, tree(75), cache)
     assert changed.reused == changed.segments - 1
     assert changed.sha256 == pack(tmp_path, tree(75)).sha256
+
+
+def test_without_the_digest_of_the_archive_known_layers_are_not_even_read(tmp_path, cache):
+    first = pack(tmp_path, tree(), cache)
+    unreadable = [entry._replace(open=refuse) for entry in tree()]
+    second = pack(tmp_path, unreadable, cache, tar_digest=False)
+    assert (second.sha256, second.tar_sha256) == (first.sha256, "")
+    with pytest.raises(PackError, match="cannot be read"):
+        pack(tmp_path, unreadable, cache)
+
+
+def refuse():
+    raise PermissionError(13, "Permission denied")
 
 
 def test_another_level_shares_nothing(tmp_path, cache):
