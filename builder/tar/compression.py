@@ -134,7 +134,7 @@ def _unfold(
     while rest:
         tally.members += 1
         rest = yield from member(rest, blocks, tally)
-        while rest and len(rest) < len(magic) and (more := next(blocks, b"")):
+        while len(rest) < len(magic) and (more := next(blocks, b"")):
             rest += more
         if not rest.startswith(magic):
             tally.garbage += _drain(rest, blocks)

@@ -13,7 +13,7 @@ import zstandard
 
 from builder.core.errors import WslimgError
 from builder.model.entry import Kind
-from builder.tar.compression import Compression, CompressionError, Limits
+from builder.tar.compression import READ_SIZE, Compression, CompressionError, Limits, Tally, decompress
 from builder.tar.parse import TarError
 from builder.tar.read import Fault, TarReader, open_archive
 
@@ -183,6 +183,13 @@ def test_several_members_are_one_stream_and_garbage_behind_is_told(compression: 
     assert open_and_read(data)[1:] == ([2_304_000, 3_000_000], [])
     assert open_and_read(data + b"garbage")[2] == [Fault.COMPRESSED_GARBAGE]
     assert open_and_read(data + bytes(1000))[2] == []
+
+
+def test_a_member_that_ends_with_a_block_of_reading_is_not_the_last() -> None:
+    sizes = range(READ_SIZE, 0, -1)
+    first = next(data for size in sizes if len(data := gzip.compress(bytes(size), 0)) == READ_SIZE)
+    _, pieces = decompress(io.BytesIO(first + gzip.compress(b"second")), Tally())
+    assert b"".join(pieces).endswith(b"\0second")
 
 
 @pytest.mark.parametrize("compression", [kind for kind in Compression if kind is not Compression.NONE])
