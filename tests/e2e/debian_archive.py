@@ -7,7 +7,7 @@ import io
 import lzma
 import tarfile
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -17,6 +17,7 @@ from pathlib import Path
 from pysequoia import SignatureMode, Tsk, sign
 
 from builder.core.http import Http, Route
+from builder.sources.debian.deb import read_control
 
 DATE = int(datetime(2025, 6, 1, tzinfo=UTC).timestamp())
 DAY = 86400
@@ -55,6 +56,21 @@ class FakePackage:
             "data.tar.xz": lzma.compress(make_tar(self.files)),
         }
         return b"!<arch>\n" + b"".join(ar_member(name, data) for name, data in members.items())
+
+
+@dataclass(frozen=True, kw_only=True)
+class RealPackage:
+    """The binary package in `file`, for an archive that can be built from; `path` is where it lies there."""
+
+    name: str
+    path: str
+    file: Path
+
+    def paragraph(self) -> str:
+        return read_control(self.file)[0].strip("\n") + "\n"
+
+    def deb(self) -> bytes:
+        return self.file.read_bytes()
 
 
 def make_tar(files: dict[str, tuple[int, bytes]]) -> bytes:
@@ -127,7 +143,7 @@ class DebianArchive:
 
     def publish(
         self,
-        packages: list[FakePackage],
+        packages: Sequence[FakePackage | RealPackage],
         *,
         archive: str = "debian",
         suite: str = "trixie",
