@@ -21,7 +21,11 @@ from builder.model.fields import (
     matching,
     problem,
 )
+from builder.sources.archive import Archive
 from builder.sources.bootstrap import Bootstrap
+from builder.sources.directory import Directory
+from builder.sources.image import Image
+from builder.sources.source import SourceModel
 from builder.steps.table import Step
 from builder.wsl.config import read_value
 from builder.wsl.keys import ConfigFile, find_key, keys_of
@@ -77,6 +81,9 @@ class Source(RecipeModel):
 
     bootstrap: Bootstrap | None = Field(default=None, description="a base system made of packages")
     debian: Suite | None = Field(default=None, description="a suite of Debian, such as trixie")
+    image: Image | None = Field(default=None, description="a container image")
+    archive: Archive | None = Field(default=None, description="a root file system in a tar archive")
+    directory: Directory | None = Field(default=None, description="a root file system in a folder")
 
     @model_validator(mode="after")
     def _check_one_kind(self) -> Source:
@@ -87,17 +94,23 @@ class Source(RecipeModel):
         return self
 
     @property
-    def model(self) -> Bootstrap:
+    def kind(self) -> str:
+        """The key that is given."""
+        return next(name for name in Source.model_fields if getattr(self, name) is not None)
+
+    @property
+    def model(self) -> SourceModel:
         """The source in its long form."""
-        if self.bootstrap is not None:
-            return self.bootstrap
+        given = self.bootstrap or self.image or self.archive or self.directory
+        if given is not None:
+            return given
         assert self.debian is not None
         return Bootstrap(distribution="debian", suite=self.debian)
 
     @property
     def title(self) -> str:
         """What it is, in a few words."""
-        return f"{self.model.distribution} {self.model.suite}"
+        return self.model.title
 
 
 class FirstRun(RecipeModel):

@@ -86,7 +86,7 @@ def _read_inputs(recipe: Recipe, folder: Path, document: Document) -> tuple[tupl
 def _find_missing(recipe: Recipe, folder: Path, document: Document) -> list[Problem]:
     """The files that parts other than the steps name."""
     named: tuple[tuple[Location, str | Path | None], ...] = (
-        (("source", "bootstrap", "signed_by"), recipe.source.model.signed_by),
+        *((("source", recipe.source.kind, key), file) for key, file in recipe.source.model.files),
         (("wsl", "icon"), recipe.wsl.icon),
         (("wsl", "terminal_profile"), recipe.wsl.terminal_profile),
         (("checks", "policy"), recipe.checks.policy),

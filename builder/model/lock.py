@@ -1,7 +1,7 @@
 """What a recipe's sources and packages were, exactly, when they were resolved.
 
 A lock never holds a mirror's address: an archive is named by its role ("debian", "debian-security"),
-a file by its path below the archive and its digest.
+a file by its path below the archive and its digest. Images, archives and folders are named by digests.
 """
 
 from __future__ import annotations
@@ -59,6 +59,64 @@ class BootstrapSource(LockModel):
     packages: tuple[Package, ...]
 
 
+class ImageConfig(LockModel):
+    """What an image says of the containers made from it (OCI image specification, config.md)."""
+
+    env: tuple[str, ...] = ()
+    user: str = ""
+    working_dir: str = ""
+    shell: tuple[str, ...] = ()
+    entrypoint: tuple[str, ...] = ()
+    command: tuple[str, ...] = ()
+    volumes: tuple[str, ...] = ()
+    ports: tuple[str, ...] = ()
+    healthcheck: tuple[str, ...] = ()
+
+
+class UnfoldedTar(LockModel):
+    """An uncompressed tar archive; `sha256` is what images call a diff id, `size` is in bytes."""
+
+    sha256: Sha256
+    size: int
+
+
+class ImageSource(LockModel):
+    """A container image. `reference` is its full name, or that of the file it came in.
+
+    `manifest` is the digest of the manifest for this architecture (of the configuration, where an archive
+    of `docker save` has none), `platform` what it is for (linux/arm64/v8), `layers` begin with the lowest.
+    """
+
+    kind: Literal["image"] = "image"
+    reference: str
+    platform: str
+    manifest: Sha256
+    layers: tuple[UnfoldedTar, ...]
+    config: ImageConfig
+
+
+class ArchiveSource(LockModel):
+    """A root file system archive: the digest of the file, what it unfolds to, and the folder in it that
+    becomes the root ("" for its top)."""
+
+    kind: Literal["archive"] = "archive"
+    sha256: Sha256
+    tar: UnfoldedTar
+    root: str = ""
+
+
+class DirectorySource(LockModel):
+    """A folder of the host, as the archive of what it held."""
+
+    kind: Literal["directory"] = "directory"
+    tar: UnfoldedTar
+
+
+LockedSource = Annotated[
+    BootstrapSource | ImageSource | ArchiveSource | DirectorySource, Field(discriminator="kind")
+]
+
+
 class StepPackages(LockModel):
     """What the step at position `step` (0-based) of the recipe installs beyond the tree below it."""
 
@@ -76,18 +134,20 @@ class Facts(LockModel):
 class ArchitectureLock(LockModel):
     """Everything resolved for one architecture (Debian's names: amd64, arm64).
 
-    `time` is in seconds since the epoch: the newest date in the signed metadata, never a clock.
+    `time` is in seconds since the epoch: the newest date in the signed metadata, when an image was made, or
+    the newest file; never a clock.
     """
 
     time: int
     facts: Facts
-    source: BootstrapSource
+    source: LockedSource
     steps: tuple[StepPackages, ...] = ()
 
     @property
     def packages(self) -> tuple[Package, ...]:
         """Every package: the base's, then those of each step."""
-        return (*self.source.packages, *(package for step in self.steps for package in step.packages))
+        base = self.source.packages if isinstance(self.source, BootstrapSource) else ()
+        return (*base, *(package for step in self.steps for package in step.packages))
 
 
 class Lock(LockModel):

@@ -4,15 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from builder.model.lock import ArchitectureLock, Package
+from builder.model.lock import (
+    ArchitectureLock,
+    ArchiveSource,
+    DirectorySource,
+    ImageSource,
+    Package,
+)
 
 _SHOWN = 5
 
 
 def describe_difference(old: ArchitectureLock | None, new: ArchitectureLock) -> list[str]:
-    """One line a package that came (`+`), went (`-`) or changed (`~`), sorted by name; empty if none did."""
+    """One line a package that came (`+`), went (`-`) or changed (`~`), sorted by name, after one for a base
+    that is no set of packages; empty if nothing differs."""
     before, after = _packages(old), _packages(new)
-    return [
+    return _describe_base(old, new) + [
         _describe(name, before.get(name), after.get(name))
         for name in sorted(before.keys() | after.keys())
         if before.get(name) != after.get(name)
@@ -31,6 +38,28 @@ def shorten_difference(lines: Sequence[str]) -> list[str]:
 
 def _packages(lock: ArchitectureLock | None) -> dict[str, Package]:
     return {} if lock is None else {package.name: package for package in lock.packages}
+
+
+def _describe_base(old: ArchitectureLock | None, new: ArchitectureLock) -> list[str]:
+    before, after = "" if old is None else _name_base(old), _name_base(new)
+    if before == after:
+        return []
+    if before and after:
+        return [f"~ {before} -> {after}"]
+    return [f"+ {after}"] if after else [f"- {before}"]
+
+
+def _name_base(lock: ArchitectureLock) -> str:
+    """What the base is by its digest; empty where it consists of packages."""
+    match lock.source:
+        case ImageSource():
+            return f"{lock.source.reference} (sha256:{lock.source.manifest})"
+        case ArchiveSource():
+            return f"archive (sha256:{lock.source.sha256})"
+        case DirectorySource():
+            return f"directory (sha256:{lock.source.tar.sha256})"
+        case _:
+            return ""
 
 
 def _describe(name: str, old: Package | None, new: Package | None) -> str:

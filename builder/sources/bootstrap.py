@@ -27,7 +27,7 @@ from pydantic import Field
 from builder.core.blobs import Blobs
 from builder.core.errors import ResolveError
 from builder.model.entry import Entry
-from builder.model.fields import Flag, RecipeModel, matching
+from builder.model.fields import Flag, matching
 from builder.model.lock import ArchitectureLock, BootstrapSource, Facts, StepPackages
 from builder.model.operation import Operation
 from builder.model.surroundings import Surroundings
@@ -43,7 +43,7 @@ from builder.sources.debian.solve import solve
 from builder.sources.debian.suites import LoadedSuite, Trust, load_suites
 from builder.sources.debian.unpack import base_entries
 from builder.sources.debian.variants import Variant, seeds
-from builder.sources.source import SourceKind, StepRequest, Supply
+from builder.sources.source import SourceKind, SourceModel, StepRequest, Supply
 
 _FORMAT = "bootstrap-1"
 _WORD = matching(r"[a-z0-9][a-z0-9.+-]*", "a name of lower-case letters, digits, dots and dashes")
@@ -51,7 +51,7 @@ _STAMP = matching(r"[0-9]{8}T[0-9]{6}Z", "a time stamp such as 20250520T000000Z"
 _MIRROR = matching(r"https?://\S+", "an http or https address")
 
 
-class Bootstrap(RecipeModel):
+class Bootstrap(SourceModel):
     """A base made of packages."""
 
     distribution: Literal["debian"] = "debian"
@@ -66,6 +66,16 @@ class Bootstrap(RecipeModel):
     updates: Flag = True
     security: Flag = True
     check_valid_until: Flag = True
+
+    @property
+    def title(self) -> str:
+        """Distribution and suite."""
+        return f"{self.distribution} {self.suite}"
+
+    @property
+    def files(self) -> tuple[tuple[str, Path], ...]:
+        """The keyring."""
+        return () if self.signed_by is None else (("signed_by", self.signed_by),)
 
 
 def resolve_bootstrap(
@@ -121,6 +131,11 @@ def bootstrap_surroundings(source: Bootstrap, supply: Supply) -> AbstractContext
     return relay_archives(_open(source, supply), old=_old_ok(source))
 
 
+def describe_bootstrap(locked: BootstrapSource) -> str:
+    """How many packages it has."""
+    return f"{len(locked.packages)} packages"
+
+
 BOOTSTRAP = SourceKind(
     model=Bootstrap,
     locked=BootstrapSource,
@@ -130,6 +145,7 @@ BOOTSTRAP = SourceKind(
     entries=bootstrap_entries,
     operations=bootstrap_operations,
     surround=bootstrap_surroundings,
+    describe=describe_bootstrap,
 )
 
 

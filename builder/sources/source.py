@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Generic, TypeVar
@@ -15,11 +15,27 @@ from builder.core.blobs import Blobs
 from builder.core.events import Sink, discard
 from builder.core.http import Http
 from builder.model.entry import Entry
+from builder.model.fields import RecipeModel
 from builder.model.lock import ArchitectureLock
 from builder.model.operation import Operation
 from builder.model.surroundings import Surroundings
 
-Model = TypeVar("Model", bound=BaseModel)
+
+class SourceModel(RecipeModel):
+    """What a recipe says of its source."""
+
+    @property
+    def title(self) -> str:
+        """What it is, in a few words."""
+        raise NotImplementedError
+
+    @property
+    def files(self) -> tuple[tuple[str, Path], ...]:
+        """The files of the host that it names, with the keys that do; relative to the recipe's folder."""
+        return ()
+
+
+Model = TypeVar("Model", bound=SourceModel)
 Locked = TypeVar("Locked", bound=BaseModel)
 
 
@@ -58,7 +74,8 @@ class SourceKind(Generic[Model, Locked]):
     holds packages at versions, by name. `fetch` has everything the lock names among the blobs. The rest needs
     the lock alone: `inputs` are the lines that the key of the base digests, `entries` yields the base, and
     `operations` finish it in a container. The second argument of all three is the architecture.
-    `surround` lets the package manager of networked commands reach what the build itself uses.
+    `surround` lets the package manager of networked commands reach what the build itself uses. `describe`
+    says in a few words what is locked.
     """
 
     model: type[Model]
@@ -69,3 +86,14 @@ class SourceKind(Generic[Model, Locked]):
     entries: Callable[[Locked, str, Blobs], Iterator[Entry]]
     operations: Callable[[Locked, str], tuple[Operation, ...]]
     surround: Callable[[Model, Supply], AbstractContextManager[Surroundings]]
+    describe: Callable[[Locked], str]
+
+
+def no_surroundings(_source: SourceModel, _supply: Supply) -> AbstractContextManager[Surroundings]:
+    """The `surround` of a kind that knows nothing of package managers."""
+    return nullcontext(Surroundings())
+
+
+def no_operations(_locked: BaseModel, _architecture: str) -> tuple[Operation, ...]:
+    """The `operations` of a kind whose base is complete."""
+    return ()

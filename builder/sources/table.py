@@ -6,10 +6,18 @@ from typing import Any
 
 from pydantic import BaseModel
 
+from builder.sources.archive import ARCHIVE
 from builder.sources.bootstrap import BOOTSTRAP
+from builder.sources.directory import DIRECTORY
+from builder.sources.image import IMAGE
 from builder.sources.source import SourceKind
 
-SOURCES: dict[str, SourceKind[Any, Any]] = {"bootstrap": BOOTSTRAP}
+SOURCES: dict[str, SourceKind[Any, Any]] = {
+    "bootstrap": BOOTSTRAP,
+    "image": IMAGE,
+    "archive": ARCHIVE,
+    "directory": DIRECTORY,
+}
 
 
 def kind_of(source: BaseModel) -> SourceKind[Any, Any]:
