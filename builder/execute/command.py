@@ -6,11 +6,13 @@ import fcntl
 import os
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from io import BytesIO
 from pathlib import Path
 from urllib.parse import quote
 
 from builder.core.blobs import Blobs
 from builder.core.errors import ExecuteError
+from builder.execute.layers.copy import copy_unchanged
 from builder.model.operation import Exec, Input, Secret
 from builder.model.surroundings import Surroundings
 from builder.sandbox.spec import ContainerSpec, Mount, Root, bind, file
@@ -48,7 +50,11 @@ def _input_mount(part: Input, blobs: Blobs) -> Mount:
     content = part.content
     if content.data is not None:
         return file(target, content.data, mode=0o444)
-    source = content.path or blobs.path(content.digest)
+    if content.path is not None:
+        copy = BytesIO()
+        copy_unchanged(content.path, content.digest, copy)
+        return file(target, copy.getvalue(), mode=0o444)
+    source = blobs.path(content.digest)
     if not source.is_file():
         raise ExecuteError(f"the input {part.name} is not there", where=str(source), fix="build again")
     return bind(source.absolute(), target)

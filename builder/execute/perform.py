@@ -5,11 +5,13 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from io import BytesIO
 
 from builder.core.digests import sha256_bytes
 from builder.core.errors import ExecuteError
 from builder.core.events import Sink, Step
 from builder.execute.engine import Engine, Layer, StepFailedError
+from builder.execute.layers.copy import copy_unchanged
 from builder.model.entry import Entry, Kind
 from builder.model.operation import Content, Edit, Exec, Put, PutEntry, Remove
 from builder.model.plan import Plan, PlannedOperation
@@ -132,7 +134,9 @@ def _content(entry: PutEntry | None) -> bytes | None:
     if entry.content is None or entry.content.data is not None:
         return entry.content.data if entry.content else b""
     assert entry.content.path is not None, entry.path
-    return entry.content.path.read_bytes()
+    copy = BytesIO()
+    copy_unchanged(entry.content.path, entry.content.digest, copy)
+    return copy.getvalue()
 
 
 def _replace_content(edit: Edit, entry: PutEntry | None, data: bytes) -> PutEntry:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from builder.core.digests import sha256_bytes
 from builder.core.errors import ExecuteError
 from builder.core.events import Output
 from builder.execute.engine import StepFailedError
@@ -238,15 +239,30 @@ def test_a_command_that_changes_nothing_leaves_nothing(bench):
 
 def test_inputs_are_shown_read_only_and_gone_afterwards(bench, tmp_path):
     (tmp_path / "on-disk").write_bytes(b"from a path")
+    digest = sha256_bytes(b"from a path")
     inputs = (
         Input(name="inline", content=Content(digest="", size=6, data=b"inline")),
-        Input(name="on-disk", content=Content(digest="", size=11, path=tmp_path / "on-disk")),
+        Input(name="on-disk", content=Content(digest=digest, size=11, path=tmp_path / "on-disk")),
     )
     result = bench.sh(
         "cd /run/wslimg/inputs; cat inline on-disk; ! echo x > on-disk", inputs=inputs, user="alice"
     )
     assert result.stdout == b"inlinefrom a path"
     assert not any(b"wslimg" in path for path in bench.tree(result.layer))
+
+
+@pytest.mark.parametrize("change", ["altered", "gone"])
+def test_a_file_that_is_not_what_was_planned_gets_into_no_layer(bench, tmp_path, change):
+    path, key = tmp_path / "file", bench.key()
+    path.write_bytes(b"planned")
+    content = Content(digest=sha256_bytes(b"planned"), size=7, path=path)
+    path.write_bytes(b"ALTERED") if change == "altered" else path.unlink()
+    message = "has changed since" if change == "altered" else "is gone since"
+    with pytest.raises(ExecuteError, match=f"{path}: {message} the build was planned"):
+        bench.engine.put(bench.base, key, [PutEntry(path="/file", kind=Kind.FILE, content=content)])
+    with pytest.raises(ExecuteError, match=f"{path}: {message} the build was planned"):
+        bench.run("true", key=key, inputs=(Input(name="file", content=content),))
+    assert bench.engine.layer(key) is None
 
 
 def test_secrets_are_readable_by_the_user_alone_and_in_no_layer(bench, tmp_path):

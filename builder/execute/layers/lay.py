@@ -8,6 +8,7 @@ import stat
 from collections.abc import Iterable
 
 from builder.core.errors import ExecuteError
+from builder.execute.layers.copy import copy_unchanged
 from builder.execute.layers.form import FULL_DISK, copy_metadata
 from builder.execute.layers.view import Node, View, image_path, join
 from builder.model.entry import Kind
@@ -82,14 +83,7 @@ def write_content(place: bytes, content: Content | None) -> None:
         if content.data is not None:
             file.write(content.data)
         elif content.path is not None:
-            with content.path.open("rb") as source:
-                shutil.copyfileobj(source, file, 1 << 20)
-            if file.tell() != content.size:
-                raise ExecuteError(
-                    f"has {file.tell()} bytes, but had {content.size} when the build was planned",
-                    where=str(content.path),
-                    fix="do not change files while they are built in; build again",
-                )
+            copy_unchanged(content.path, content.digest, file)
 
 
 def _make_folder(place: bytes) -> None:
