@@ -18,7 +18,6 @@ The same for every command, so that scripts can rest on them. An error that you 
 _MEANINGS = {
     ExitCode.OK: "It worked.",
     ExitCode.UNEXPECTED: 'A bug, or a command\'s own answer "no" where its help says so.',
-    ExitCode.PUBLISH: "Kept for publishing; no command ends with it yet.",
     ExitCode.INTERRUPTED: "Ctrl-C, SIGTERM or SIGHUP. Nothing half-made is left behind.",
 }
 

@@ -40,5 +40,8 @@ def from_docstring(text: str, language: str) -> str:
 
 
 def _fence(block: str, language: str) -> str:
+    """One fence for each alternative: a part that begins, after a blank line, with the block's first line."""
     body = "\n".join(line[4:] for line in block.rstrip("\n").split("\n"))
-    return f"```{language}\n{body}\n```\n"
+    first = body.partition("\n")[0]
+    parts = re.split(rf"\n\n(?={re.escape(first)}\n)", body)
+    return "\n".join(f"```{language}\n{part}\n```\n" for part in parts)
