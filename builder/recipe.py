@@ -116,8 +116,8 @@ class Source(RecipeModel):
 class FirstRun(RecipeModel):
     """What happens when the image is started for the first time.
 
-    `prompt` asks for a user name and password, `windows-name` takes the name from Windows and asks for the
-    password, `preset` has the account `user` in the image, `none` leaves root.
+    `prompt` asks for a user name and password, `windows-name` takes the name from Windows and asks nothing,
+    `preset` makes the account `user` and asks nothing, `none` leaves root.
     """
 
     short_form: ClassVar[str] = "mode"
@@ -127,6 +127,7 @@ class FirstRun(RecipeModel):
     )
     uid: Identifier = Field(default=1000, description="the user's number")
     admin: Flag = Field(default=True, description="whether the user may use sudo")
+    passwordless_sudo: Flag = Field(default=False, description="whether sudo asks for no password")
     groups: tuple[AccountName, ...] = Field(default=(), description="further groups, where they exist")
     user: AccountName | None = Field(default=None, description="the user's name; preset only")
     shell: ImagePath | None = Field(default=None, description="the login shell; the image's default without")

@@ -85,7 +85,15 @@ def run() -> None:
         # The reader of our output left, as `| head` does: no reason to complain, nothing left to flush.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         code = ExitCode.UNEXPECTED
-    sys.exit(code if isinstance(code, int) else ExitCode.OK)
+    _leave(code if isinstance(code, int) else ExitCode.OK)
+
+
+def _leave(code: int) -> None:
+    """End now. An ordinary exit would wait for a download that hangs on a mirror which does not answer."""
+    with contextlib.suppress(OSError, ValueError):
+        sys.stdout.flush()
+        sys.stderr.flush()
+    os._exit(code)
 
 
 def _interrupt_on(*signals: signal.Signals) -> None:

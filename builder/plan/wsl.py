@@ -110,6 +110,7 @@ def _first_run(recipe: Recipe, family: Family) -> tuple[PutEntry, ...]:
         "groups": first_run.groups,
         "user": first_run.user or "",
         "shell": first_run.shell or "",
+        "passwordless_sudo": first_run.passwordless_sudo,
         "hooks_dir": HOOKS,
     }
     script = render_shipped("first-run/first-run.sh.j2", variables).encode("utf-8")

@@ -54,18 +54,24 @@ _MIRROR = matching(r"https?://\S+", "an http or https address")
 class Bootstrap(SourceModel):
     """A base made of packages."""
 
-    distribution: Literal["debian"] = "debian"
+    distribution: Literal["debian"] = Field(default="debian", description="debian")
     suite: Annotated[str, _WORD] = Field(description="trixie, bookworm, sid ...")
-    variant: Variant = Variant.MINBASE
-    components: tuple[Annotated[str, _WORD], ...] = Field(default=("main",), min_length=1)
+    variant: Variant = Field(default=Variant.MINBASE, description="which packages make the base")
+    components: tuple[Annotated[str, _WORD], ...] = Field(
+        default=("main",), min_length=1, description="parts of the archive: main, contrib, non-free ..."
+    )
     mirror: Annotated[str, _MIRROR] | None = Field(
         default=None, exclude=True, description="for the build only; no part of what the base is"
     )
-    snapshot: Annotated[str, _STAMP] | None = None
-    signed_by: Path | None = None
-    updates: Flag = True
-    security: Flag = True
-    check_valid_until: Flag = True
+    snapshot: Annotated[str, _STAMP] | None = Field(
+        default=None, description="an old state of the archive, such as 20250520T000000Z"
+    )
+    signed_by: Path | None = Field(
+        default=None, description="the key of an archive of your own, relative to the recipe"
+    )
+    updates: Flag = Field(default=True, description="also SUITE-updates")
+    security: Flag = Field(default=True, description="also SUITE-security")
+    check_valid_until: Flag = Field(default=True, description="refuse metadata that has expired")
 
     @property
     def title(self) -> str:

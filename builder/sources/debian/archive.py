@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
 from typing import TypeVar
@@ -14,6 +13,7 @@ from builder.core.errors import ResolveError
 from builder.core.events import Note, Sink
 from builder.core.http import Http, NotFoundError, UnreachableError, without_login
 from builder.core.meter import Meter
+from builder.core.threads import thread_pool
 from builder.model.lock import Package
 from builder.sources.debian.apt_conf import host_route, host_sources
 from builder.sources.debian.distributions import Distribution
@@ -126,7 +126,7 @@ def fetch_packages(packages: Iterable[Package], archives: Archives) -> None:
         except NotFoundError as error:
             raise _gone(package, error) from error
 
-    with ThreadPoolExecutor(_CONNECTIONS, "download") as pool:
+    with thread_pool(_CONNECTIONS, "download") as pool:
         tasks = [
             pool.submit(fetch, package) for package in sorted(missing, key=lambda package: -package.size)
         ]

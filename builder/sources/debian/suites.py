@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -13,6 +12,7 @@ from pysequoia import Cert
 from builder.core.errors import ResolveError
 from builder.core.events import Note
 from builder.core.http import NotFoundError
+from builder.core.threads import thread_pool
 from builder.model.lock import Index, Release
 from builder.sources.debian.archive import Archives
 from builder.sources.debian.index import PackageIndex, decompress_index
@@ -53,7 +53,7 @@ def load_suites(
     def load(pair: tuple[str, str]) -> LoadedSuite:
         return _load_suite(archives, *pair, components, architecture, trust)
 
-    with ThreadPoolExecutor(len(suites), "suite") as pool:
+    with thread_pool(len(suites), "suite") as pool:
         return tuple(pool.map(load, suites))
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Generator, Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass
 from typing import Protocol
@@ -13,6 +12,7 @@ from builder.core.blobs import Blobs
 from builder.core.errors import ResolveError
 from builder.core.events import Sink
 from builder.core.meter import Meter
+from builder.core.threads import thread_pool
 from builder.model.lock import UnfoldedTar
 from builder.sources.oci.config import Configuration, check_platform, parse_configuration
 from builder.sources.oci.flatten import Tree
@@ -92,7 +92,7 @@ def fetch_layers(image: Image, origin: Origin, blobs: Blobs, sink: Sink) -> tupl
             counted = _counted(chunks, meter, stop)
             blobs.collect(unfold(counted, where), digest=diff_id, where=where)
 
-    with ThreadPoolExecutor(_CONNECTIONS, "layer") as pool:
+    with thread_pool(_CONNECTIONS, "layer") as pool:
         tasks = [pool.submit(fetch, each) for each in missing]
         try:
             for task in tasks:
