@@ -30,7 +30,7 @@ class Packed(NamedTuple):
 
 
 class Workers(AbstractContextManager["Workers"]):
-    """`threads` threads, and a window of segments that bounds the memory whatever the size of the tree.
+    """`threads` threads that compress, and a window of segments that bounds the memory whatever the tree.
 
     With a `session` of the segment cache, what is in it is not compressed, and unless `read_all` not even
     read if its layers are known. `compressor` is not chained then.
@@ -43,42 +43,52 @@ class Workers(AbstractContextManager["Workers"]):
         self._session = session
         self._read_all = read_all
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="compress")
-        self._threads = threads
         self._window = threads + 2
         self.buffers = Buffers(self._window + 2, compressor.target * 9 // 4)
 
     def pack(self, segments: Iterable[Segment]) -> Iterator[Packed]:
-        """The segments, compressed, in their order. Raises PackError for the first that cannot be read."""
+        """The segments, compressed, in their order. Raises PackError for one that cannot be read.
+
+        The caller's thread reads them: small files are opened faster by one thread than by several, which
+        would take the interpreter from one another at every call.
+        """
         waiting: deque[Future[Packed]] = deque()
-        before: Future[bytes] = _done(b"")
+        before = b""
         for segment in segments:
-            end: Future[bytes] = Future()
-            waiting.append(self._pool.submit(self._pack, segment, before, end))
-            before = end
+            by_layer = layer_key(segment, self._compressor) if self._session else None
+            buffer = None if self._is_known(by_layer) else self._fill(segment)
+            waiting.append(self._pool.submit(self._pack, segment, buffer, by_layer, before))
+            if self._compressor.chained and buffer is not None:
+                before = bytes(buffer[max(0, segment.size - DICTIONARY) : segment.size])
             if len(waiting) > self._window:
                 yield waiting.popleft().result()
         while waiting:
             yield waiting.popleft().result()
 
-    def _pack(self, segment: Segment, before: Future[bytes], end: Future[bytes]) -> Packed:
-        """`end` is set before anything is compressed: the worker of the next segment may wait for it."""
-        by_layer = layer_key(segment, self._compressor) if self._session else None
-        known = self._find((by_layer,), segment) if by_layer else None
-        if known and not self._read_all:
-            return known
+    def _is_known(self, by_layer: bytes | None) -> bool:
+        return not self._read_all and self._session is not None and by_layer in self._session
+
+    def _fill(self, segment: Segment) -> bytearray:
         buffer = self.buffers.take(segment.size)
-        try:
+        fill_segment(segment, buffer)
+        return buffer
+
+    def _pack(
+        self, segment: Segment, buffer: bytearray | None, by_layer: bytes | None, before: bytes
+    ) -> Packed:
+        """By layer and path first, as that needs no hashing of the content."""
+        known = self._find((by_layer,), segment) if by_layer else None
+        if known and buffer is None:
+            return known
+        if buffer is None:  # the cache lost it in between
+            buffer = bytearray(segment.size)
             fill_segment(segment, buffer)
-        except BaseException:
-            end.cancel()
-            raise
         with memoryview(buffer) as view, view[: segment.size] as data:
-            end.set_result(bytes(data[-DICTIONARY:]) if self._compressor.chained else b"")
             packed = known or self._pack_content(segment, data, by_layer, before)
         return packed._replace(buffer=buffer)
 
     def _pack_content(
-        self, segment: Segment, data: memoryview, by_layer: bytes | None, before: Future[bytes]
+        self, segment: Segment, data: memoryview, by_layer: bytes | None, before: bytes
     ) -> Packed:
         keys: tuple[bytes, ...] = ()
         if self._session:
@@ -86,7 +96,7 @@ class Workers(AbstractContextManager["Workers"]):
             keys = (by_content, by_layer) if by_layer else (by_content,)
         if known := self._find(keys, segment):
             return known
-        return Packed(segment.size, self._compressor.compress(data, before.result()), keys)
+        return Packed(segment.size, self._compressor.compress(data, before), keys)
 
     def _find(self, keys: tuple[bytes, ...], segment: Segment) -> Packed | None:
         """The segment as the cache knows it under the first of `keys`."""
@@ -96,12 +106,4 @@ class Workers(AbstractContextManager["Workers"]):
         return None if data is None else Packed(segment.size, data, keys, found=True)
 
     def __exit__(self, *_: object) -> None:
-        # After an error workers may wait for buffers that nobody gives back any more.
-        self.buffers.add(self._threads)
         self._pool.shutdown(cancel_futures=True)
-
-
-def _done(value: bytes) -> Future[bytes]:
-    future: Future[bytes] = Future()
-    future.set_result(value)
-    return future
