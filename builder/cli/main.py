@@ -29,6 +29,7 @@ _COMMANDS = {
     "pack": "builder.cli.pack:pack",
     "check": "builder.cli.check:check",
     "conf": "builder.cli.conf:conf",
+    "publish": "builder.cli.publish:publish",
     "catalog": "builder.cli.catalog:catalog",
     "try": "builder.cli.trial:trial",
 }

@@ -1,0 +1,63 @@
+"""Arguments and options that all commands about catalogs share."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import TypeVar
+
+import click
+
+from builder.model.catalog import DEFAULT_CHANNEL
+from builder.publish.choose import open_target
+from builder.publish.sign import Signer
+from builder.publish.target import Target
+
+F = TypeVar("F", bound=Callable[..., object])
+_CHANNEL = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
+
+
+def target_argument(function: F) -> F:
+    """One TARGET."""
+    return click.argument("target", metavar="TARGET", callback=_open)(function)
+
+
+def channel_option(function: F) -> F:
+    """`--channel`."""
+    return click.option(
+        "--channel",
+        callback=_check_channel,
+        metavar="NAME",
+        default=DEFAULT_CHANNEL,
+        show_default=True,
+        help="Which of the catalog's lists.",
+    )(function)
+
+
+def sign_option(function: F) -> F:
+    """`--sign`."""
+    return click.option(
+        "--sign",
+        "signer",
+        metavar="KEY",
+        callback=_make_signer,
+        type=click.Path(path_type=Path),
+        help="SSH key to sign the lists with; a public key means that of the agent.",
+    )(function)
+
+
+def _open(context: click.Context, parameter: click.Parameter, value: str) -> Target:  # noqa: ARG001 - click's signature
+    return open_target(value)
+
+
+def _check_channel(context: click.Context, parameter: click.Parameter, value: str) -> str:
+    """Refuse what could not be a folder on every target."""
+    if value and not _CHANNEL.fullmatch(value):
+        message = f"{value!r} is no channel: use lower-case letters, digits and '-'"
+        raise click.BadParameter(message, context, parameter)
+    return value
+
+
+def _make_signer(context: click.Context, parameter: click.Parameter, value: Path | None) -> Signer | None:  # noqa: ARG001 - click's signature
+    return Signer(key=value) if value else None
