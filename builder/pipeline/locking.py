@@ -9,7 +9,6 @@ from pathlib import Path
 from builder.core.errors import UsageError
 from builder.core.events import Note, Sink
 from builder.core.suggestions import did_you_mean
-from builder.load.recipe import LoadedRecipe
 from builder.model.lock import Lock
 from builder.pipeline.prepare import BuildOptions, choose_architecture, load, open_supply
 from builder.pipeline.resolving import describe_dropped, read_old_lock, refuse_stale, save_lock
@@ -57,7 +56,7 @@ def check_lock(path: Path, architecture: str | None, sink: Sink) -> Path:
 
     Asks no mirror. `architecture` None stands for all that the recipe is for.
     """
-    loaded: LoadedRecipe = load(path, sink, Timing())
+    loaded = load(path, sink, Timing())
     file = lock_path(path)
     wanted = (
         (choose_architecture(loaded.recipe, architecture, str(path)),)
