@@ -100,4 +100,7 @@ def full_disk_explained(*folders: Path) -> Iterator[None]:
 
 def format_bytes(count: int) -> str:
     """In the unit that leaves digits to tell apart."""
-    return f"{count / 1e9:.1f} GB" if count >= 10**9 else f"{count / 1e6:.0f} MB"
+    for unit, scale in (("GB", 10**9), ("MB", 10**6)):
+        if count >= scale:
+            return f"{count / scale:.1f} {unit}"
+    return f"{count / 1000:.1f} kB"

@@ -26,7 +26,12 @@ from builder.pack.settings import Kind, PackResult, PackSettings, Preset
 from builder.pipeline.describe import describe_image, encode_manifest
 from builder.pipeline.history import remember_plan
 from builder.pipeline.prepare import BuildOptions, Prepared, choose_architecture, file_stem, load, prepare
-from builder.pipeline.room import explain_full_disks, require_room_to_execute, require_room_to_pack
+from builder.pipeline.room import (
+    explain_full_disks,
+    make_folders,
+    require_room_to_execute,
+    require_room_to_pack,
+)
 from builder.pipeline.stages import Timing, stage
 from builder.pipeline.surround import surround
 from builder.pipeline.tree import CleanedTree
@@ -67,6 +72,7 @@ def build_image(path: Path, options: BuildOptions, sink: Sink, open_log: OpenLog
     timing = Timing()
     loaded = load(path, sink, timing)
     architecture = choose_architecture(loaded.recipe, options.architecture, str(path))
+    make_folders(options)
     log_file = options.out / f"{file_stem(loaded.recipe, architecture)}.log"
     with explain_full_disks(options), open_log(log_file, sink) as logged:
         prepared = prepare(loaded, architecture, options, logged, timing)
