@@ -27,7 +27,7 @@ def channel_option(function: F) -> F:
     """`--channel`."""
     return click.option(
         "--channel",
-        callback=_check_channel,
+        callback=check_channel,
         metavar="NAME",
         default=DEFAULT_CHANNEL,
         show_default=True,
@@ -47,16 +47,22 @@ def sign_option(function: F) -> F:
     )(function)
 
 
-def _open(context: click.Context, parameter: click.Parameter, value: str) -> Target:  # noqa: ARG001 - click's signature
-    return open_target(value)
-
-
-def _check_channel(context: click.Context, parameter: click.Parameter, value: str) -> str:
-    """Refuse what could not be a folder on every target."""
+def check_channel(context: click.Context, parameter: click.Parameter, value: str) -> str:
+    """The callback of options that name a channel: refuse what could not be a folder on every target."""
     if value and not _CHANNEL.fullmatch(value):
         message = f"{value!r} is no channel: use lower-case letters, digits and '-'"
         raise click.BadParameter(message, context, parameter)
     return value
+
+
+def split_version(subject: str) -> tuple[str, str]:
+    """`FLAVOR@VERSION` as (flavor, version); the version is "" where none is given."""
+    flavor, _, version = subject.partition("@")
+    return flavor, version
+
+
+def _open(context: click.Context, parameter: click.Parameter, value: str) -> Target:  # noqa: ARG001 - click's signature
+    return open_target(value)
 
 
 def _make_signer(context: click.Context, parameter: click.Parameter, value: Path | None) -> Signer | None:  # noqa: ARG001 - click's signature

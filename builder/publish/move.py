@@ -74,7 +74,7 @@ def plan_rollback(channel: Channel, flavor: str, to: str) -> tuple[str, ...]:
         current = _newest(find_current(channel, left).values())
         if not current:
             raise PublishError(
-                f"{flavor} has no version {to or 'before'} in channel {channel.name} to go back to",
+                f"{flavor} has no {to or 'earlier version'} in channel {channel.name} to go back to",
                 fix=f"promote one to {channel.name} first",
             )
     return tuple(planned)

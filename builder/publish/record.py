@@ -22,9 +22,8 @@ def now() -> str:
 
 def record(target: Target, action: str, channel: str, subjects: Sequence[str]) -> None:
     """Note that `action` was done with `subjects` in `channel` ("" for the whole catalog)."""
-    time = now()
-    entry = AuditRecord(time=time, who=_who(), action=action, channel=channel, subjects=tuple(subjects))
-    name = f"{time.replace(':', '')}-{secrets.token_hex(4)}.json"
+    entry = AuditRecord(time=now(), who=_who(), action=action, channel=channel, subjects=tuple(subjects))
+    name = f"{datetime.now(UTC):%Y%m%dT%H%M%S.%f}-{secrets.token_hex(4)}.json"
     target.put_bytes(AUDIT + name, encode_model(entry))
 
 

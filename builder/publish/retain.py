@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from builder.model.catalog import Publication
 from builder.publish.channel import Channel, find_current
 from builder.publish.index import rebuild_channel, refuse_unsigned
-from builder.publish.layout import ENTRIES, IMAGES, MARKS, PRUNING, RETIRED, entry_path
+from builder.publish.layout import ENTRIES, IMAGES, PRUNING, RETIRED, entry_path, mark_path
 from builder.publish.read import list_channels, read_channel, read_retired
 from builder.publish.record import record
 from builder.publish.render import encode_model
@@ -60,7 +60,7 @@ def prune(target: Target, rules: Rules, signer: Signer | None) -> Pruned:
             _retire(target, channel, rules.keep, signer)
         channels = [read_channel(target, channel.name) for channel in channels]
         sizes = _unreferenced(target, channels, rules.grace)
-        for path in (*sizes, *_forgotten(target, rules.grace), *_stray_marks(channels)):
+        for path in (*sizes, *_forgotten(target, rules.grace)):
             target.delete(path)
     if entries or sizes:
         record(target, "prune", "", (*entries, *sizes))
@@ -102,6 +102,8 @@ def _retire(target: Target, channel: Channel, keep: int, signer: Signer | None) 
     for path in old_entries(channel, keep):
         target.put_bytes(RETIRED + path.removeprefix(ENTRIES), encode_model(by_path[path]))
         target.delete(path)
+    for path in _stray_marks(read_channel(target, channel.name)):
+        target.delete(path)
     rebuild_channel(target, channel.name, signer)
 
 
@@ -122,13 +124,12 @@ def _forgotten(target: Target, grace: float) -> Iterator[str]:
     yield from (path for path in target.list(RETIRED) if _is_older(target, path, grace))
 
 
-def _stray_marks(channels: Iterable[Channel]) -> Iterator[str]:
+def _stray_marks(channel: Channel) -> Iterator[str]:
     """Marks of versions that have no entry any more."""
-    for channel in channels:
-        known = {(one.flavor, one.version) for one in channel.publications}
-        for mark in channel.marks:
-            if (mark.flavor, mark.version) not in known:
-                yield f"{MARKS}{channel.name}/{mark.flavor}/{mark.version}.{mark.kind}.json"
+    known = {(one.flavor, one.version) for one in channel.publications}
+    for mark in channel.marks:
+        if (mark.flavor, mark.version) not in known:
+            yield mark_path(channel.name, mark.flavor, mark.version, mark.kind)
 
 
 def _is_older(target: Target, path: str, days: float) -> bool:
