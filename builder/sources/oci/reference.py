@@ -14,10 +14,8 @@ from builder.core.errors import ResolveError
 
 _HOST = r"(?:[a-zA-Z0-9](?:[a-zA-Z0-9.-]*[a-zA-Z0-9])?|\[[0-9a-fA-F:]+\])(?::[0-9]+)?"
 _PART = r"[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*"
-_REFERENCE = re.compile(
-    rf"(?:(?P<host>{_HOST})/)??(?P<path>{_PART}(?:/{_PART})*)"
-    r"(?::(?P<tag>\w[\w.-]{0,127}))?(?:@(?P<digest>[^@]+))?",
-    re.ASCII,
+_REMAINDER = re.compile(
+    rf"(?P<path>{_PART}(?:/{_PART})*)(?::(?P<tag>\w[\w.-]{{0,127}}))?(?:@(?P<digest>[^@]+))?", re.ASCII
 )
 _DIGEST = re.compile(r"sha256:([0-9a-f]{64})")
 
@@ -57,13 +55,14 @@ class Endpoint:
 
 def parse_reference(text: str) -> Reference:
     """The image that `text` names, complete with Docker's defaults. Raises ResolveError."""
-    match = _REFERENCE.fullmatch(text)
-    if match is None:
+    host, remainder = _split_host(text)
+    match = _REMAINDER.fullmatch(remainder)
+    if match is None or not re.fullmatch(_HOST, host):
         raise ResolveError(
             "is no name of an image, expected [HOST[:PORT]/]NAME[:TAG][@sha256:DIGEST] in lower case",
             where=text,
         )
-    host, path = _split_host(match["host"] or "", match["path"])
+    path = f"library/{match['path']}" if host == DOCKER_HUB and "/" not in match["path"] else match["path"]
     digest = read_digest(match["digest"], where=text) if match["digest"] else ""
     tag = match["tag"] or ("" if digest else "latest")
     return Reference(host=host, path=path, tag=tag, digest=digest)
@@ -79,15 +78,13 @@ def read_digest(text: object, *, where: str) -> str:
     return match[1]
 
 
-def _split_host(host: str, path: str) -> tuple[str, str]:
-    """A first part is a host only if it could not be part of a path: `a/b` is Docker Hub's."""
-    if host and not ("." in host or ":" in host or host == "localhost" or host != host.lower()):
-        host, path = "", f"{host}/{path}"
-    if host in ("", "index.docker.io"):
-        host = DOCKER_HUB
-    if host == DOCKER_HUB and "/" not in path:
-        path = f"library/{path}"
-    return host, path
+def _split_host(text: str) -> tuple[str, str]:
+    """The host and the rest. A first part is a host only if it could not be part of a path: `a/b` is Docker
+    Hub's (distribution/reference, normalize.go:splitDockerDomain)."""
+    first, slash, rest = text.partition("/")
+    if not slash or not ("." in first or ":" in first or first == "localhost" or first != first.lower()):
+        return DOCKER_HUB, text
+    return (DOCKER_HUB if first == "index.docker.io" else first), rest
 
 
 def locate(reference: Reference, *, insecure: bool | None) -> Endpoint:
