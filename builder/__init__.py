@@ -12,8 +12,9 @@ The folders are the pipeline, in this order::
     trial     Image -> Trial                 what happens when WSL imports and starts it
 
 `pipeline` joins them, `cli` starts it, `console` shows it. Below the stages lie the kinds of
-`sources` and `steps`, what WSL itself does (`wsl`), the archive format (`tar`), the container
-primitives (`sandbox`), frozen data (`model`) and what knows nothing of images (`core`).
+`sources` and `steps`, what WSL itself does (`wsl`) and its bsdtar (`extraction`), the archive format
+(`tar`), the container primitives (`sandbox`), frozen data (`model`) and what knows nothing of images
+(`core`).
 Imports go downwards only; `make check` proves it.
 """
 

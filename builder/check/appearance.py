@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from builder.check.icon import refuse_icon
 from builder.check.image import Image
 from builder.check.rule import Hit, Rule
-from builder.check.tree import Node
+from builder.extraction.tree import Node
 from builder.model.finding import Severity
 from builder.wsl.limits import ICON, PROFILE_TEMPLATE
 from builder.wsl.terminal import check_template

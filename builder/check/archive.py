@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-from builder.check.extraction import Shape, show
 from builder.check.image import Image
 from builder.check.rule import Hit, Rule
 from builder.core.errors import WslimgError
+from builder.extraction.names import show
+from builder.extraction.shapes import Shape
 from builder.model.entry import Kind
 from builder.model.finding import Severity
 from builder.tar.compression import Compression
@@ -127,10 +128,10 @@ def _find_global_pax(image: Image) -> Iterator[Hit]:
 
 
 def _shape_rule(
-    number: int, shape: Shape, why: str, fix: str = _REMAKE, severity: Severity = Severity.ERROR
+    shape: Shape, why: str, fix: str = _REMAKE, severity: Severity = Severity.ERROR
 ) -> Rule[Image]:
     return Rule(
-        id=f"WSL{number:03}",
+        id=shape.rule,
         severity=severity,
         title=f"A member {shape.meaning}",
         why=why,
@@ -180,47 +181,42 @@ RULES: tuple[Rule[Image], ...] = (
         fix="make the archive with `tar -C DIRECTORY .`",
         find=_find_nested_root,
     ),
-    _shape_rule(5, Shape.DOTDOT, _REFUSED, "name the member by its real path"),
-    _shape_rule(6, Shape.EMPTY_NAME, _REFUSED),
-    _shape_rule(7, Shape.THROUGH_SYMLINK, _REFUSED, "name the member by the path behind the link"),
-    _shape_rule(8, Shape.THROUGH_FILE, _REFUSED, _ORDER),
-    _shape_rule(9, Shape.LINK_THROUGH_SYMLINK, _REFUSED, "name the target by the path behind the link"),
-    _shape_rule(10, Shape.LINK_MISSING, _REFUSED, _ORDER),
-    _shape_rule(11, Shape.LINK_REFUSED, _REFUSED, "leave the link out"),
-    _shape_rule(12, Shape.REPLACES_DIRECTORY, _REFUSED, _ORDER),
-    _shape_rule(13, Shape.XATTR, _REFUSED, "drop the attribute"),
-    _shape_rule(14, Shape.ACL, _REFUSED, "drop the access control list, keep the mode"),
-    _shape_rule(15, Shape.TOO_LONG, _REFUSED, "shorten it: ext4 takes 255 bytes, the kernel paths of 4095"),
-    _shape_rule(16, Shape.NOT_UTF8, _REFUSED, "write such names in GNU format"),
-    _shape_rule(17, Shape.SOLARIS_ACL, _REFUSED, "drop it"),
+    _shape_rule(Shape.DOTDOT, _REFUSED, "name the member by its real path"),
+    _shape_rule(Shape.EMPTY_NAME, _REFUSED),
+    _shape_rule(Shape.THROUGH_SYMLINK, _REFUSED, "name the member by the path behind the link"),
+    _shape_rule(Shape.THROUGH_FILE, _REFUSED, _ORDER),
+    _shape_rule(Shape.LINK_THROUGH_SYMLINK, _REFUSED, "name the target by the path behind the link"),
+    _shape_rule(Shape.LINK_MISSING, _REFUSED, _ORDER),
+    _shape_rule(Shape.LINK_REFUSED, _REFUSED, "leave the link out"),
+    _shape_rule(Shape.REPLACES_DIRECTORY, _REFUSED, _ORDER),
+    _shape_rule(Shape.XATTR, _REFUSED, "drop the attribute"),
+    _shape_rule(Shape.ACL, _REFUSED, "drop the access control list, keep the mode"),
+    _shape_rule(Shape.TOO_LONG, _REFUSED, "shorten it: ext4 takes 255 bytes, the kernel paths of 4095"),
+    _shape_rule(Shape.NOT_UTF8, _REFUSED, "write such names in GNU format"),
+    _shape_rule(Shape.SOLARIS_ACL, _REFUSED, "drop it"),
     _shape_rule(
-        18,
         Shape.NOT_ASCII,
         "bsdtar exits with 1 where its locale is not UTF-8, as WSL 1's is not",
         "write such names in GNU format",
         Severity.WARNING,
     ),
     _shape_rule(
-        19,
         Shape.DIRECTORY_OVER_LINK,
         "an empty directory takes the place of the link, as when layers are merged naively: /bin is empty",
         "leave the directory out",
     ),
+    _shape_rule(Shape.DUPLICATE, "the last one wins, hard links keep the first", _ORDER, Severity.WARNING),
     _shape_rule(
-        20, Shape.DUPLICATE, "the last one wins, hard links keep the first", _ORDER, Severity.WARNING
-    ),
-    _shape_rule(
-        21,
         Shape.WHITEOUT,
         "it is extracted as a file, and what it should delete stays",
         "flatten the layers of the container image first",
         Severity.WARNING,
     ),
-    _shape_rule(22, Shape.ALTERED_NAME, "the file gets another name", severity=Severity.WARNING),
-    _shape_rule(23, Shape.UNKNOWN_FLAG, "it is not what it was", severity=Severity.WARNING),
-    _shape_rule(24, Shape.EMPTY_TARGET, "an empty file is extracted", severity=Severity.WARNING),
+    _shape_rule(Shape.ALTERED_NAME, "the file gets another name", severity=Severity.WARNING),
+    _shape_rule(Shape.UNKNOWN_FLAG, "it is not what it was", severity=Severity.WARNING),
+    _shape_rule(Shape.EMPTY_TARGET, "an empty file is extracted", severity=Severity.WARNING),
     Rule(
-        id="WSL025",
+        id=Shape.NAMED_OWNER.rule,
         severity=Severity.WARNING,
         title="A member names its owner",
         why="WSL 1 extracts without --numeric-owner and may map the name to another id",
@@ -229,7 +225,7 @@ RULES: tuple[Rule[Image], ...] = (
         find=_find_named_owner,
     ),
     _shape_rule(
-        26, Shape.HAS_ACL, "WSL 1 drops it, and one it cannot set fails the import", severity=Severity.INFO
+        Shape.HAS_ACL, "WSL 1 drops it, and one it cannot set fails the import", severity=Severity.INFO
     ),
     Rule(
         id="WSL027",
@@ -303,7 +299,7 @@ RULES: tuple[Rule[Image], ...] = (
         fix="drop security.selinux, security.ima and security.evm; keep security.capability",
         find=_find_security_labels,
     ),
-    _shape_rule(36, Shape.NO_TARGET, _REFUSED, "leave the link out"),
+    _shape_rule(Shape.NO_TARGET, _REFUSED, "leave the link out"),
     Rule(
         id="WSL035",
         severity=Severity.INFO,

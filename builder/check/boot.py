@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from builder.check.image import Image
 from builder.check.rule import Hit, Rule
-from builder.check.tree import Node
+from builder.extraction.tree import Node
 from builder.model.entry import Kind
 from builder.model.finding import Severity
 from builder.wsl.units import UNITS

@@ -6,9 +6,9 @@ import re
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from builder.check.extraction import Extraction
-from builder.check.tree import Nature, Node
 from builder.core.errors import WslimgError
+from builder.extraction.extraction import Extraction
+from builder.extraction.tree import Nature, Node
 from builder.model.entry import Kind
 from builder.tar.compression import Compression, CompressionError, Limits
 from builder.tar.member import Body, Member

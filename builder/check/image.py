@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from functools import cached_property
 
 from builder.check.collect import Collected
-from builder.check.extraction import show
 from builder.check.options import CheckOptions
-from builder.check.tree import Node, Tree
+from builder.extraction.names import show
+from builder.extraction.tree import Node, Tree
 from builder.model.entry import Kind
 from builder.wsl.config import ParsedConfig, parse_config
 from builder.wsl.keys import ConfigFile

@@ -10,10 +10,10 @@ from collections.abc import Callable, Iterator
 from configparser import ConfigParser, Error
 
 from builder.check.boot import is_masked
-from builder.check.extraction import show
 from builder.check.image import Image
 from builder.check.rule import Hit, Rule
-from builder.check.tree import Node
+from builder.extraction.names import show
+from builder.extraction.tree import Node
 from builder.model.finding import Severity
 from builder.wsl.keys import ConfigFile, validator_accepts
 from builder.wsl.limits import ICON

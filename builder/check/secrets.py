@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from builder.check.extraction import show
 from builder.check.image import Image
 from builder.check.rule import Hit, Rule
-from builder.check.tree import Nature, Node
+from builder.extraction.names import show
+from builder.extraction.tree import Nature, Node
 from builder.model.entry import Kind
 from builder.model.finding import Severity
 

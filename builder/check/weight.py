@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from builder.check.extraction import show
 from builder.check.image import Image
 from builder.check.rule import Hit, Rule
+from builder.extraction.names import show
 from builder.model.entry import Kind
 from builder.model.finding import Severity
 

@@ -14,7 +14,7 @@ _CAPABILITY_SIZES = {2: 20, 3: 24}
 
 def refuse_xattr(name: bytes, value: bytes, kind: Kind) -> bool:
     """Whether setting `name` to `value` on a `kind` fails; what libarchive leaves out does not."""
-    if not name or name.startswith(_IGNORED):
+    if is_ignored(name):
         return False
     namespace = next((prefix for prefix in _NAMESPACES if name.startswith(prefix)), None)
     if namespace is None or len(name) > _NAME_MAX or name == namespace:
@@ -22,6 +22,11 @@ def refuse_xattr(name: bytes, value: bytes, kind: Kind) -> bool:
     if namespace == b"user." and kind not in _USER_KINDS:
         return True
     return name == b"security.capability" and not is_capability(value)
+
+
+def is_ignored(name: bytes) -> bool:
+    """Whether libarchive does not even try to set `name`."""
+    return not name or name.startswith(_IGNORED)
 
 
 def is_capability(value: bytes) -> bool:
@@ -38,21 +43,3 @@ def xattrs_fit(xattrs: tuple[tuple[bytes, bytes], ...]) -> bool:
         bare = name.partition(b".")[2]
         total += 16 + -(-len(bare) // 4) * 4 + -(-len(value) // 4) * 4
     return total <= XATTRS
-
-
-def refuse_acl(acls: dict[bytes, bytes], kind: Kind) -> bool:
-    """Whether setting the lists fails: a default list on no directory, named entries without mask or id."""
-    if kind in (Kind.DIRECTORY, Kind.SYMLINK):
-        return False  # libarchive ignores the error there
-    if b"SCHILY.acl.default" in acls:
-        return True
-    entries = [
-        entry.split(b":") for entry in acls.get(b"SCHILY.acl.access", b"").replace(b"\n", b",").split(b",")
-    ]
-    named = [entry for entry in entries if len(entry) > 2 and entry[0] in (b"user", b"group") and entry[1]]
-    masked = any(entry[0] == b"mask" for entry in entries)
-    return bool(named) and (not masked or not all(map(_has_id, named)))
-
-
-def _has_id(entry: list[bytes]) -> bool:
-    return entry[1].isdigit() or (len(entry) > 3 and entry[3].isdigit())

@@ -36,6 +36,11 @@ class Node:
     content: bytes | None = None
     implied: bool = False
 
+    def take_metadata(self, other: Node) -> None:
+        """Become like `other`, a member of the archive, in all but kind and what is known of the content."""
+        self.mode, self.uid, self.gid, self.size = other.mode, other.uid, other.gid, other.size
+        self.implied = False
+
 
 @dataclass(slots=True)
 class Tree:
@@ -54,13 +59,31 @@ class Tree:
 
     def make_parents(self, path: bytes) -> None:
         """Make `path` and what is above it as directories, where nothing is."""
-        if path not in self.nodes:
-            self.add(path, Node(kind=Kind.DIRECTORY, implied=True))
+        missing = []
+        while path not in self.nodes:
+            missing.append(path)
+            path = path.rpartition(b"/")[0]
+        for folder in reversed(missing):
+            self.add(folder, Node(kind=Kind.DIRECTORY, implied=True))
 
     def remove(self, path: bytes) -> None:
         """Remove what is at `path`, which has nothing below it."""
         if self.nodes.pop(path, None) is not None:
             self.children[path.rpartition(b"/")[0]] -= 1
+
+    def obstacle(self, path: bytes) -> Kind | None:
+        """What above `path` is there and no directory."""
+        parent = path.rpartition(b"/")[0]
+        if (above := self.nodes.get(parent)) is not None:
+            return None if above.kind is Kind.DIRECTORY else above.kind
+        at = path.find(b"/")
+        while at > 0:
+            if (node := self.nodes.get(path[:at])) is None:
+                return None
+            if node.kind is not Kind.DIRECTORY:
+                return node.kind
+            at = path.find(b"/", at + 1)
+        return None
 
     def resolve(self, path: bytes, *, follow: bool = True) -> bytes | None:
         """The path that is free of links and names the same thing, or None. Links are followed as in a

@@ -1,0 +1,1 @@
+"""What extracting an archive with the bsdtar of WSL leaves: judged in memory, or really written."""
