@@ -120,7 +120,7 @@ def prepare(
     lock_file = lock_path(loaded.path)
     with stage("resolve", sink, timing) as running:
         lock = find_lock(loaded, architecture, lock_file, options, supply)
-        running.detail = _describe_lock(lock)
+        running.detail = _describe_lock(loaded, lock)
     with stage("plan", sink, timing) as running:
         inputs = refresh_inputs(loaded, options.cache, networked=options.refresh, steps=options.refresh_steps)
         plan = make_plan(loaded, lock, architecture, inputs)
@@ -169,6 +169,7 @@ def make_plan(
     )
 
 
-def _describe_lock(lock: ArchitectureLock) -> str:
+def _describe_lock(loaded: LoadedRecipe, lock: ArchitectureLock) -> str:
+    base = kind_of(loaded.recipe.source.model).describe(lock.source)
     steps = sum(len(step.packages) for step in lock.steps)
-    return f"{len(lock.packages) - steps} packages in the base, {steps} in steps"
+    return base + (f", {steps} packages in steps" if lock.steps else "")

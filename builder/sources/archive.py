@@ -128,7 +128,7 @@ def archive_entries(locked: ArchiveSource, _architecture: str, blobs: Blobs) -> 
 
 def describe_archive(locked: ArchiveSource) -> str:
     """Its size and digest."""
-    return f"{locked.tar.size / 1e6:.0f} MB, sha256 {locked.sha256[:12]},"
+    return f"archive of {locked.tar.size / 1e6:.0f} MB, sha256 {locked.sha256[:12]}"
 
 
 ARCHIVE = SourceKind(

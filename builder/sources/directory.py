@@ -104,7 +104,7 @@ def directory_entries(locked: DirectorySource, _architecture: str, blobs: Blobs)
 
 def describe_directory(locked: DirectorySource) -> str:
     """Its size and digest."""
-    return f"{locked.tar.size / 1e6:.0f} MB, sha256 {locked.tar.sha256[:12]},"
+    return f"folder of {locked.tar.size / 1e6:.0f} MB, sha256 {locked.tar.sha256[:12]}"
 
 
 DIRECTORY = SourceKind(

@@ -167,7 +167,7 @@ def describe_image(locked: ImageSource) -> str:
     """How many layers of what size it has."""
     size = sum(layer.size for layer in locked.layers)
     count = len(locked.layers)
-    return f"{count} layer{'s' if count != 1 else ''} of {size / 1e6:.0f} MB"
+    return f"{count} layer{'s' if count != 1 else ''}, {size / 1e6:.0f} MB, sha256 {locked.manifest[:12]}"
 
 
 IMAGE = SourceKind(

@@ -23,7 +23,9 @@ from builder.model.lock import ImageSource
 from builder.sources.image import Image, image_entries, resolve_image
 from builder.sources.source import Supply
 
+from .conftest import Wslimg
 from .registry import push, running_registry
+from .tiny import tiny_packages
 
 pytestmark = pytest.mark.system
 CAPABILITY = b"\x01\x00\x00\x02\x00\x04\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00".decode()
@@ -289,3 +291,58 @@ def test_the_tree_is_that_of_skopeo_and_umoci(registry: str, tmp_path: Path, for
     assert list(ours) == list(theirs)
     assert {path: (ours[path], theirs[path]) for path in ours if ours[path] != theirs[path]} == {}
     assert ours["b-again"][5] == b"first"
+
+
+def test_an_archive_and_the_image_made_of_it_become_the_same_system(
+    registry: str, tmp_path: Path, wslimg: Wslimg
+) -> None:
+    members = [folder(name) for name in FOLDERS]
+    contents = {path: file for package in tiny_packages() for path, file in package.files.items()}
+    for path, (mode, data) in sorted(contents.items()):
+        members.append(member(path, data=data, mode=mode))
+    tar = make_tar(members)
+    (tmp_path / "rootfs.tar.zst").write_bytes(zstandard.compress(tar))
+    files: dict[str, bytes] = {}
+    push(registry, "tiny", files, "1", make_index(files, [make_image(files, [(tar, "gzip")], "amd64")]))
+    trees = []
+    for name, source in (("tiny", "archive: rootfs.tar.zst"), ("tiny2", f"image: {registry}/tiny:1")):
+        recipe = tmp_path / f"{name}.yaml"
+        recipe.write_text(RECIPE.format(name=name, source=source))
+        wslimg("build", recipe, "--out", tmp_path / "dist")
+        wslimg("build", recipe, "--out", tmp_path / "again", "--locked", cache=tmp_path / "cache")
+        image = f"{name}_1_amd64.wsl"
+        assert (tmp_path / "dist" / image).read_bytes() == (tmp_path / "again" / image).read_bytes()
+        listed = subprocess.run(
+            ["bsdtar", "-tvf", tmp_path / "dist" / image], capture_output=True, text=True, check=True
+        ).stdout
+        trees.append([line.split()[8:] for line in listed.splitlines()])
+    assert trees[0] == trees[1]
+    assert ["opt/made"] in trees[0]
+
+
+FOLDERS = (
+    "etc",
+    "root",
+    "usr",
+    "usr/bin",
+    "usr/sbin",
+    "usr/lib",
+    "opt",
+    "tmp",
+    "proc",
+    "sys",
+    "dev",
+    "run",
+    "var",
+    "mnt",
+)
+RECIPE = """\
+schema: 1
+name: {name}
+version: "1"
+source: {{{source}}}
+steps:
+- run: echo made > /opt/made
+first_run: {{mode: none}}
+wsl: {{systemd: false}}
+"""
