@@ -99,11 +99,11 @@ def _run(
     image: Path, extraction: Extraction, take: Callable[[Member, bytes, Node], None]
 ) -> WslimgError | None:
     """Hand what each member leaves to `take`; returns what ends it early."""
-    with open_archive_file(image) as archive:
-        try:
+    try:
+        with open_archive_file(image) as archive:
             for member in archive.reader:
                 if (left := extraction.extract(member)) is not None:
                     take(member, *left)
-        except (TarError, CompressionError) as error:
-            return error
+    except (TarError, CompressionError) as error:
+        return error
     return None

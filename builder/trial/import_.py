@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import os
-import shutil
-import subprocess
 import uuid
 from dataclasses import dataclass
 from pathlib import Path
 
-from builder.core.errors import UsageError
+from builder.trial.extract import extract_image
 from builder.trial.inside import Inside
 from builder.trial.report import StageLog
 from builder.wsl import limits
@@ -19,24 +16,6 @@ from builder.wsl.keys import ConfigFile
 from builder.wsl.names import doubt_name, refuse_name
 from builder.wsl.os_release import Flavor, read_flavor
 from builder.wsl.terminal import Registration, check_template, fragment
-
-WSL2_ARGUMENTS = ("-x", "-p", "--xattrs", "--numeric-owner", "-f", "-")
-"""microsoft/WSL src/linux/init/main.cpp:ImportFromSocket."""
-WSL1_ARGUMENTS = ("-x", "-p", "--xattrs", "--no-acls", "-f", "-")
-"""microsoft/WSL src/windows/service/exe/LxssUserSession.cpp."""
-
-_RULES = (
-    ("contains '..'", "WSL005"),
-    ("through symlink", "WSL007"),
-    ("Hard-link target", "WSL010"),
-    ("replace existing directory", "WSL012"),
-    ("extended attributes", "WSL013"),
-    ("File name too long", "WSL015"),
-    ("can't be converted", "WSL018"),
-    ("Unrecognized archive format", "WSL001"),
-    ("Truncated", "WSL001"),
-)
-"""What bsdtar says, and the check that says it before."""
 
 _ANY_GUID = uuid.UUID("00000000-0000-0000-0000-000000000000")
 
@@ -53,11 +32,9 @@ class Imported:
 
 
 def import_image(image: Path, tree: Path, log: StageLog, *, wsl1: bool) -> Imported | None:
-    """Extract `image` into the empty folder `tree`; None where WSL would refuse it.
-
-    Raises UsageError without bsdtar, since any other tool would judge differently.
-    """
-    _extract(image, tree, log, wsl1=wsl1)
+    """Extract `image` into the empty folder `tree`; None where WSL would refuse it."""
+    if (refusal := extract_image(image, tree, log, wsl1=wsl1)) is not None:
+        _refuse(log, "WSL_E_IMPORT_FAILED", refusal.message, rule=refusal.rule)
     inside = Inside(tree)
     if not log.failed and not (inside.exists("/etc") or inside.exists("/bin/sh")):
         _refuse(log, "WSL_E_NOT_A_LINUX_DISTRO", "the image has neither /etc nor /bin/sh", rule="WSL002")
@@ -68,29 +45,6 @@ def import_image(image: Path, tree: Path, log: StageLog, *, wsl1: bool) -> Impor
     _judge_icon(imported, log)
     _judge_terminal(imported, log)
     return imported
-
-
-def _extract(image: Path, tree: Path, log: StageLog, *, wsl1: bool) -> None:
-    bsdtar = shutil.which("bsdtar")
-    if bsdtar is None:
-        raise UsageError(
-            "bsdtar is not installed, and WSL extracts images with it: what it refuses, WSL refuses",
-            fix="install it (Debian, Ubuntu: libarchive-tools; Fedora: bsdtar; Arch: libarchive)",
-        )
-    arguments = WSL1_ARGUMENTS if wsl1 else WSL2_ARGUMENTS
-    environment = {"PATH": os.environ.get("PATH", os.defpath), "LANG": "C" if wsl1 else "C.UTF-8"}
-    with image.open("rb") as file:
-        done = subprocess.run(
-            [bsdtar, "-C", str(tree), *arguments], stdin=file, env=environment, capture_output=True
-        )
-    if done.returncode:
-        message = _last_lines(done.stderr) or f"bsdtar ended with {done.returncode}"
-        rule = next((rule for words, rule in _RULES if words in message), "")
-        _refuse(log, "WSL_E_IMPORT_FAILED", message, rule=rule)
-
-
-def _last_lines(output: bytes) -> str:
-    return "\n".join(output.decode(errors="replace").splitlines()[-10:])
 
 
 def _refuse(log: StageLog, code_name: str, message: str, *, path: str = "", rule: str) -> None:

@@ -2,7 +2,7 @@
 
 ::
 
-    import        bsdtar with WSL's arguments, then the name, icon and profile that WSL would register
+    import        extracted as WSL's bsdtar does, then the name, icon and profile that WSL would register
     start         what WSL changes before anything of the distribution runs
     boot          systemd, where the image wants it
     first launch  oobe.command on a terminal, with somebody who answers

@@ -113,6 +113,7 @@ def test_a_sound_image_goes_through_every_stage_but_boot(make_image: Maker) -> N
     ] * 4
     assert stage(report, "boot").reason == "boot.systemd is not set"
     assert dict(stage(report, "import").facts)["flavor"] == "example 1"
+    assert dict(stage(report, "import").facts)["extracted by"].startswith("bsdtar 3.")
     assert dict(stage(report, "session").facts)["user"] == "anna (uid 1000), /bin/sh, /home/anna"
 
 
@@ -133,6 +134,55 @@ def test_what_bsdtar_refuses_is_told_with_its_words(make_image: Maker) -> None:
     (error,) = errors(report, "import")
     assert error.startswith("WSL005 ")
     assert "../escape" in error
+
+
+@pytest.fixture
+def without_bsdtar(make_image: Maker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder that is the whole PATH, and empty."""
+    folder = tmp_path / "programs"
+    folder.mkdir()
+    monkeypatch.setenv("PATH", str(folder))
+    return folder
+
+
+def test_without_bsdtar_our_own_reader_extracts_the_same(
+    make_image: Maker, without_bsdtar: Path, tmp_path: Path
+) -> None:
+    report = try_image(make_image(), TrialOptions())
+    assert report.ok, report
+    assert "model of bsdtar" in dict(stage(report, "import").facts)["extracted by"]
+    assert dict(stage(report, "session").facts)["user"] == "anna (uid 1000), /bin/sh, /home/anna"
+
+
+def test_without_bsdtar_the_same_is_refused(make_image: Maker, without_bsdtar: Path) -> None:
+    image = make_image()
+    with tarfile.open(image, "w", format=tarfile.GNU_FORMAT) as tar:
+        add(tar, "etc/passwd", b"", 0o644)
+        add(tar, "../escape", b"", 0o644)
+    report = try_image(image, TrialOptions())
+    assert "WSL_E_IMPORT_FAILED (0x8004030B)" in dict(stage(report, "import").facts)["error code"]
+    assert errors(report, "import") == ["WSL005 ../escape: the name has a `..` component"]
+
+
+@pytest.mark.parametrize(
+    ("status", "bad", "told"),
+    [
+        (0, True, "this bsdtar takes it, wslimg's model of it refuses it: ../escape"),
+        (1, False, "wslimg's model of bsdtar takes it, this bsdtar refuses it"),
+    ],
+)
+def test_another_bsdtar_that_judges_otherwise_is_told(
+    make_image: Maker, without_bsdtar: Path, status: int, bad: bool, told: str
+) -> None:
+    other = without_bsdtar / "bsdtar"
+    other.write_text(f"#!/bin/sh\n[ $1 = --version ] || echo other words >&2\nexit {status}\n")
+    other.chmod(0o755)
+    image = make_image()
+    with tarfile.open(image, "w", format=tarfile.GNU_FORMAT) as tar:
+        add(tar, "../escape" if bad else "etc/passwd", b"", 0o644)
+    found = stage(try_image(image, TrialOptions()), "import")
+    assert told in "".join(f.message for f in found.findings if f.severity is Severity.INFO)
+    assert (found.findings[-1].message == "other words") is (status == 1)
 
 
 def test_a_truncated_image_is_refused(make_image: Maker) -> None:
