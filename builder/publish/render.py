@@ -37,7 +37,8 @@ def encode_model(model: BaseModel) -> bytes:
 
 def render_list(document: ChannelDocument, default: str, *, full: bool) -> bytes:
     """The distribution list, laid out as Microsoft's own: `full` for DistributionListUrl, which needs a
-    `Default`, else for DistributionListUrlAppend, whose `Default` would take Microsoft's place.
+    `Default` (the first of the flavors that run on the most architectures, if none is chosen), else for
+    DistributionListUrlAppend, whose `Default` would take the place of Microsoft's.
 
     Each flavor begins with an entry of its own name, so that a registered distribution keeps its name when
     the version behind it moves. Pinned versions follow, the newest first: all can be installed, wsl.exe
@@ -48,7 +49,9 @@ def render_list(document: ChannelDocument, default: str, *, full: bool) -> bytes
     lists = _unique(flavors)
     name = next((flavor for flavor in lists if flavor.lower() == default.lower()), "")
     if full and not name:
-        name = next(iter(lists), "")
+        name = max(
+            lists, key=lambda flavor: len(lists[flavor][0].keys() & ARCHITECTURES.values()), default=""
+        )
     head = {"Default": name} if name else {}
     return (json.dumps({**head, "ModernDistributions": lists}, indent=4) + "\n").encode("ascii")
 

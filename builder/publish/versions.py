@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 _TOKEN = re.compile(r"\d+|[a-z]+|~")
-_BEFORE = frozenset(("~", "a", "alpha", "b", "beta", "dev", "pre", "preview", "rc"))
+_BEFORE = frozenset(("~", "alpha", "beta", "dev", "pre", "preview", "rc"))
 _EARLY, _END, _WORD, _NUMBER = -1, 0, 1, 2
 VersionKey = tuple[tuple[int, int, str], ...]
 

@@ -1,0 +1,175 @@
+"""One suite for everything a catalog can be written to."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import random
+import signal
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from builder.core.events import discard
+from builder.model.catalog import Settings
+from builder.publish.index import rebuild_channel
+from builder.publish.publish import set_up
+from builder.publish.target import BusyError, ConflictError, MissingError, Target
+from builder.publish.verify import verify_catalog
+from builder.wsl.lists import parse_list
+from tests.conformance.targets import ROWS, Open, Row
+from tests.unit.publish.catalogs import BASE, add
+
+PUBLISHERS = 40
+
+
+@pytest.fixture(params=ROWS, ids=lambda row: row.name)
+def open_place(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Open]:
+    row: Row = request.param
+    (tmp_path / "place").mkdir()
+    with row.start(tmp_path / "place") as place:
+        yield place
+
+
+@pytest.fixture
+def target(open_place: Open) -> Target:
+    return open_place()
+
+
+def test_what_was_put_is_there(target: Target):
+    target.put_bytes("a/b/c.json", b"one")
+    assert target.get("a/b/c.json") == b"one"
+    target.put_bytes("a/b/c.json", b"another")
+    assert b"".join(target.chunks("a/b/c.json")) == b"another"
+    info = target.stat("a/b/c.json")
+    assert info is not None and info.size == 7 and abs(info.modified - time.time()) < 60
+
+
+def test_a_file_is_put_with_its_bytes_counted(target: Target, tmp_path: Path):
+    source = tmp_path / "image"
+    source.write_bytes(os.urandom(3 << 20))
+    counted: list[int] = []
+    target.put_file("images/x~1+2.wsl", source, counted.append)
+    assert sum(counted) == 3 << 20
+    assert target.get("images/x~1+2.wsl") == source.read_bytes()
+
+
+def test_what_is_not_there_is_missing(target: Target):
+    assert target.stat("a/b") is None
+    with pytest.raises(MissingError, match="a/b"):
+        target.get("a/b")
+    with pytest.raises(MissingError, match="a/b"):
+        next(target.chunks("a/b"))
+    target.delete("a/b")
+    assert target.list("a/") == ()
+
+
+def test_a_listing_has_every_file_below_and_nothing_else(target: Target):
+    for path in ("a/2", "a/b/1", "ab/1", "a/b/c/3"):
+        target.put_bytes(path, b"")
+    assert target.list("a/") == ("a/2", "a/b/1", "a/b/c/3")
+    target.delete("a/b/1")
+    assert target.list("a/b/") == ("a/b/c/3",)
+
+
+def test_only_one_of_many_creates_a_file(open_place: Open):
+    def create(number: int) -> bool:
+        try:
+            open_place().put_bytes("claim", b"%d" % number, if_absent=True)
+        except ConflictError:
+            return False
+        return True
+
+    with ThreadPoolExecutor(8) as pool:
+        assert sum(pool.map(create, range(16))) == 1
+
+
+def test_a_condition_that_does_not_hold_changes_nothing(target: Target):
+    target.put_bytes("x", b"one")
+    info = target.stat("x")
+    assert info is not None
+    target.put_bytes("x", b"two", if_match=info.tag)
+    with pytest.raises(ConflictError, match="somebody else"):
+        target.put_bytes("x", b"three", if_match=info.tag)
+    with pytest.raises(ConflictError):
+        target.put_bytes("y", b"", if_match=info.tag)
+    assert target.get("x") == b"two" and target.stat("y") is None
+
+
+def test_no_update_is_lost_under_conditions(open_place: Open):
+    def increment(_: int) -> None:
+        place = open_place()
+        while True:
+            info = place.stat("count")
+            assert info is not None
+            try:
+                place.put_bytes("count", b"%d" % (int(place.get("count")) + 1), if_match=info.tag)
+            except ConflictError:
+                continue
+            return
+
+    open_place().put_bytes("count", b"0")
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(increment, range(12)))
+    assert open_place().get("count") == b"12"
+
+
+def test_a_lock_excludes_others(open_place: Open):
+    with open_place().lock("x.lock"):
+        with pytest.raises(BusyError, match="try again"), open_place().lock("x.lock"):
+            pass
+        assert open_place().stat("x.lock")
+    with open_place().lock("x.lock"):
+        pass
+    assert open_place().stat("x.lock") is None
+
+
+def offered(place: Target) -> set[str]:
+    """The names in the list, moving one left out."""
+    whole = parse_list(place.get("stable/DistributionInfo.json"), local=True)
+    return {version.name for flavor in whole.flavors for version in flavor.versions} - {"dev"}
+
+
+def test_forty_publishers_at_once_lose_nothing(open_place: Open, tmp_path: Path):
+    set_up(open_place(), lambda before: before or Settings(base_url=BASE))
+
+    def publish_one(number: int) -> None:
+        add(open_place(), f"1.{number}", folder=tmp_path)
+
+    with ThreadPoolExecutor(PUBLISHERS) as pool:
+        list(pool.map(publish_one, range(PUBLISHERS)))
+    assert offered(open_place()) == {f"dev-1.{number}" for number in range(PUBLISHERS)}
+    assert verify_catalog(open_place(), (), "", discard, content=True) == ()
+
+
+def publish_in_process(open_place: Open, number: int, folder: Path) -> None:
+    add(open_place(), f"1.{number}", folder=folder, data=os.urandom(10) + b"x" * 100_000)
+
+
+def test_after_killed_publishers_one_rebuild_makes_it_right(open_place: Open, tmp_path: Path):
+    set_up(open_place(), lambda before: before or Settings(base_url=BASE))
+    generator = random.Random(7)
+    context = multiprocessing.get_context("fork")
+    processes = [
+        context.Process(target=publish_in_process, args=(open_place, number, tmp_path))
+        for number in range(PUBLISHERS)
+    ]
+    for process in processes:
+        process.start()
+        time.sleep(generator.random() * 0.01)
+        if generator.random() < 0.5:
+            assert process.pid is not None
+            time.sleep(generator.random() * 0.05)
+            os.kill(process.pid, signal.SIGKILL)
+    for process in processes:
+        process.join()
+    survived = {f"dev-1.{n}" for n, process in enumerate(processes) if process.exitcode == 0}
+    before = verify_catalog(open_place(), ("stable",), "", discard, content=True)
+    assert {problem.path.split("/")[0] for problem in before} <= {"stable", "catalog.schema.json"}
+    rebuild_channel(open_place(), "stable", None)
+    assert len(survived) < PUBLISHERS
+    assert survived <= offered(open_place())
+    assert verify_catalog(open_place(), ("stable",), "", discard, content=True) == ()
