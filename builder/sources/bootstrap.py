@@ -226,21 +226,7 @@ def _solve_steps(
     """Each step on top of those before it, so that it lists what it adds."""
     installed, steps = base, []
     for request in sorted(requests, key=lambda request: request.step):
-        added = _solve_step(universe, request, installed, versions, architecture)
-        installed += added
-        steps.append(StepPackages(step=request.step, packages=tuple(found.package for found in added)))
-    return tuple(steps)
-
-
-def _solve_step(
-    universe: Universe,
-    request: StepRequest,
-    installed: tuple[Candidate, ...],
-    versions: Mapping[str, str],
-    architecture: str,
-) -> tuple[Candidate, ...]:
-    try:
-        return solve(
+        added = solve(
             universe,
             request.names,
             installed=installed,
@@ -248,9 +234,9 @@ def _solve_step(
             recommends=request.recommends,
             architecture=architecture,
         )
-    except ResolveError as error:
-        what = f"{error.where}: {error.message}" if error.where else error.message
-        raise ResolveError(what, where=request.place, fix=error.fix) from error
+        installed += added
+        steps.append(StepPackages(step=request.step, packages=tuple(found.package for found in added)))
+    return tuple(steps)
 
 
 def _lock_source(
