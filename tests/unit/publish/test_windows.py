@@ -1,0 +1,113 @@
+"""Files for Windows, read back by what reads their languages here."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from dataclasses import replace
+from xml.etree import ElementTree
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from builder.core.errors import UsageError
+from builder.publish.channel import Channel, describe_channel
+from builder.publish.quoting import command_line, powershell, registry, xml_attribute
+from builder.publish.windows import Mode, list_setting, reg_add, render_windows
+from tests.unit.publish.catalogs import BASE, channel, publication
+
+HOSTILE = "https://wsl.example.com/o'clock/$(x)/`y/%PATH%/a&b|c^d/;e"
+KEY = "ssh-ed25519 AAAA o'neil@example.com"
+
+
+def with_base(url: str) -> Channel:
+    state = channel(publication("1"))
+    return replace(state, settings=state.settings.model_copy(update={"base_url": url}))
+
+
+def files(url: str = BASE, mode: Mode = Mode.REPLACE, key: str = "") -> dict[str, str]:
+    rendered = render_windows(describe_channel(with_base(url)), mode, key)
+    for data in rendered.values():
+        assert data.isascii() and data.count(b"\n") == data.count(b"\r\n")
+    return {name: data.decode().replace("\r\n", "\n") for name, data in rendered.items()}
+
+
+def read_powershell(expression: str) -> str:
+    """What PowerShell makes of an expression of ours (about_Quoting_Rules, about_Operators)."""
+    units = b""
+    for quoted, unit in re.findall(r"'((?:[^']|'')*)'|\[char\]0x([0-9A-F]{4})", expression):
+        units += bytes.fromhex(unit)[::-1] if unit else quoted.replace("''", "'").encode("utf-16-le")
+    return units.decode("utf-16-le")
+
+
+@given(st.text())
+def test_powershell_text_is_read_back_and_expands_nothing(text: str):
+    expression = powershell(text)
+    assert expression.isascii() and "\n" not in expression
+    rest = re.sub(r"'(?:[^']|'')*'", "", expression)
+    assert re.fullmatch(r"|\((?: \+ )?(?:\[char\]0x[0-9A-F]{4}| \+ )*\)", rest)
+    assert read_powershell(expression) == text
+
+
+@given(st.text())
+def test_xml_attributes_are_read_back(text: str):
+    try:
+        attribute = xml_attribute(text)
+    except UsageError:
+        assert any(ord(character) < 32 for character in text)
+        return
+    try:
+        assert ElementTree.fromstring(f"<a b={attribute}/>").get("b") == text
+    except ElementTree.ParseError:
+        assert any(not character.isprintable() for character in text)
+
+
+def test_registry_strings_escape_and_refuse():
+    assert registry('C:\\a "b"') == '"C:\\\\a \\"b\\""'
+    for text in ("a\nb", "ü"):
+        with pytest.raises(UsageError, match="beyond ASCII"):
+            registry(text)
+
+
+def test_command_lines_keep_percent_signs_only_where_they_are_doubled():
+    assert command_line("a%20b", in_file=False) == '"a%20b"'
+    assert command_line("a%20b", in_file=True) == '"a%%20b"'
+    assert command_line("C:\\x\\", in_file=False) == '"C:\\x\\\\"'
+    with pytest.raises(UsageError, match="no command line"):
+        command_line('a" & calc', in_file=False)
+
+
+@pytest.mark.parametrize(
+    ("mode", "value"), [(Mode.REPLACE, "DistributionListUrl"), (Mode.APPEND, "DistributionListUrlAppend")]
+)
+def test_every_file_sets_the_same_value(mode: Mode, value: str):
+    made = files(HOSTILE, mode)
+    url = list_setting(HOSTILE, "stable", mode).url
+    assert f'"{value}"="{url}"\n' in made["set.reg"]
+    assert f'"{value}"=-\n' in made["delete.reg"]
+    assert f'/v {value} /t REG_SZ /d "{url.replace("%", "%%")}" /f /reg:64' in made["set.cmd"]
+    for name in ("intune-detect.ps1", "intune-remediate.ps1"):
+        assert powershell(url) in made[name] and "'Registry64'" in made[name]
+    properties = ElementTree.fromstring(made["group-policy-preferences.xml"]).find("Registry/Properties")
+    assert properties is not None
+    assert (properties.get("name"), properties.get("value"), properties.get("type")) == (value, url, "REG_SZ")
+
+
+def test_the_list_that_a_setting_leads_to_is_one_that_is_written():
+    from builder.publish.render import render_channel
+
+    written = render_channel(describe_channel(with_base(BASE)), "")
+    for mode in Mode:
+        assert list_setting(BASE, "stable", mode).url.removeprefix(f"{BASE}/stable/") in written
+
+
+def test_the_command_for_a_prompt_is_one_line_with_the_address_as_one_argument():
+    command = reg_add(list_setting(BASE, "stable", Mode.REPLACE))
+    assert shlex.split(command.replace("\\", "/"))[-3] == f"{BASE}/stable/DistributionInfo.json"
+
+
+def test_an_installer_demands_the_signature_it_was_made_for():
+    script = files(HOSTILE, key=KEY)["install-dev.ps1"]
+    assert f"$publicKey = {powershell(KEY)}\n" in script
+    assert "$publicKey = ''\n" in files()["install-dev.ps1"]
