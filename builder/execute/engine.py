@@ -86,8 +86,12 @@ class Engine(Protocol):
         """The merged tree: depth first, siblings by raw bytes, every directory explicit, the root not.
 
         The first sorted name of a file carries its content, its other names are HARDLINKs to it.
-        Each FILE has an opener and, as layers never change, an identity.
+        Each FILE has an opener and, as layers never change, an identity. A layer that is made again under
+        its key has other identities: what a step on the network leaves is not the same each time.
         """
+
+    def fingerprint(self, layer: Layer) -> str:
+        """64 hex digits that name the merged tree as the identities of its entries do."""
 
     def shell(self, layer: Layer, *, failed: str = "", argv: tuple[str, ...] = ()) -> int:
         """An interactive shell on a throw-away copy of `layer`, or of the tree that the failed run of

@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from builder.core.blobs import Blobs
+from builder.core.digests import sha256_json
 from builder.core.errors import ExecuteError
 from builder.core.events import Sink
 from builder.execute.command import container_for
@@ -113,8 +114,12 @@ class SandboxEngine:
 
     def entries(self, layer: Layer) -> Iterator[Entry]:
         """See Engine."""
-        below = self._below(layer.chain)
-        return merge_layers(tuple(map(Place, reversed(layer.chain), below)))
+        fillings = map(self.store.filling, reversed(layer.chain))
+        return merge_layers(tuple(map(Place, fillings, self._below(layer.chain))))
+
+    def fingerprint(self, layer: Layer) -> str:
+        """See Engine."""
+        return sha256_json([self.store.filling(key) for key in layer.chain])
 
     def shell(self, layer: Layer, *, failed: str = "", argv: tuple[str, ...] = ()) -> int:
         """See Engine."""

@@ -30,18 +30,23 @@ from builder.execute.disk import (
 from builder.execute.layers.form import flavour
 
 DEFAULT_LIMIT = 20 * 2**30
-_FORMAT = 1
+_FORMAT = 2
 _KEY_DIGITS = 32
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Record:
-    """What meta.json says of a layer: its full key, the chain up to it, and its size on disk in bytes."""
+    """What meta.json says of a layer: its full key, the chain up to it, and its size on disk in bytes.
+
+    `filling` is random: a layer that is deleted and made again has the same key, but what a step on the
+    network left in it may differ. What was remembered of the content is found by it, never by the key.
+    """
 
     format: int
     key: str
     chain: tuple[str, ...]
     size: int
+    filling: str
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -109,6 +114,12 @@ class Store:
     def diff(self, key: str) -> Path:
         """Where the content of the layer `key` lies."""
         return self._folder(key) / "diff"
+
+    def filling(self, key: str) -> str:
+        """What tells the content of the layer `key` from that of one made earlier or later under this key."""
+        record = _read_record(self._folder(key))
+        assert record is not None, f"layer {key} is held, so it is there"
+        return record.filling
 
     def failed_diff(self, key: str) -> Path:
         """Where the tree that the failed step of `key` left lies."""
@@ -193,7 +204,13 @@ class Store:
 
     def _finish(self, draft: Draft, key: str, chain: tuple[str, ...], place: Path) -> None:
         remove_tree(draft.work)
-        record = Record(format=_FORMAT, key=key, chain=chain, size=size_on_disk(draft.diff))
+        record = Record(
+            format=_FORMAT,
+            key=key,
+            chain=chain,
+            size=size_on_disk(draft.diff),
+            filling=secrets.token_hex(32),
+        )
         write_atomic(draft.folder / "meta.json", json.dumps(asdict(record)).encode())
         remove_tree(place)
         draft.folder.rename(place)
@@ -226,9 +243,11 @@ class Store:
         return freed
 
     def collect(self) -> None:
-        """Delete what killed builds left half made."""
-        for folder in (*self._layers.glob(f".*{PART}"), *self._failed.glob(f".*{PART}")):
-            remove_unused(folder)
+        """Delete what killed builds left half made, and what another version of wslimg wrote."""
+        folders = sorted((*self._layers.iterdir(), *self._failed.iterdir()))
+        for folder in folders:
+            if folder.name.endswith(PART) or _read_record(folder) is None:
+                remove_unused(folder)
 
 
 def find_layers(cache: Path, keys: Iterable[str]) -> frozenset[str]:
@@ -254,4 +273,4 @@ def _read_record(folder: Path) -> Record | None:
         return None
     if fields.get("format") != _FORMAT:
         return None
-    return Record(format=_FORMAT, key=fields["key"], chain=tuple(fields["chain"]), size=fields["size"])
+    return Record(**{**fields, "chain": tuple(fields["chain"])})

@@ -20,7 +20,7 @@ class Kind(Enum):
 
 
 class Identity(NamedTuple):
-    """Names content that can never change: the file at `path` in the immutable layer `layer`."""
+    """Names content that can never change: the file at `path` in what `layer` identifies for good."""
 
     layer: str
     path: bytes

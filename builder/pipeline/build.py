@@ -127,8 +127,9 @@ def pack(
 ) -> Iterator[Packed]:
     """The stage PACK: clean the tree and write the image, which has no name until the block ends well."""
     tree = CleanedTree(
-        lambda: engine.entries(layer),
-        prepared.plan,
+        engine,
+        layer,
+        time=prepared.plan.time,
         keep_password_hashes=prepared.recipe.keep_password_hashes,
     )
     output = prepared.recipe.output

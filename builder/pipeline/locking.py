@@ -44,7 +44,8 @@ def lock_recipe(path: Path, options: BuildOptions, sink: Sink, *, names: tuple[s
         before = old.architectures.get(architecture) if old is not None else None
         held = held_versions(before, names) if names else {}
         with stage(f"resolve {architecture}", sink, timing):
-            resolved = resolve_recipe(recipe, architecture, open_supply(loaded, options, sink), held)
+            supply = open_supply(loaded, options, sink)
+            resolved = resolve_recipe(recipe, architecture, supply, places=loaded.places, versions=held)
         lock = merge_lock(recipe, architecture, resolved, lock)
         changes[architecture] = describe_difference(before, resolved) if before else None
     _save(file, old, lock, sink)

@@ -41,7 +41,7 @@ def resolve_anew(
 ) -> ArchitectureLock:
     """What is so now, which becomes the lock; reports how it differs from the one that was there."""
     old = read_old_lock(lock_file, supply.sink)
-    resolved = resolve_recipe(loaded.recipe, architecture, supply)
+    resolved = resolve_recipe(loaded.recipe, architecture, supply, places=loaded.places)
     lock = merge_lock(loaded.recipe, architecture, resolved, old)
     save_lock(lock_file, lock)
     if old is not None:

@@ -226,7 +226,21 @@ def _solve_steps(
     """Each step on top of those before it, so that it lists what it adds."""
     installed, steps = base, []
     for request in sorted(requests, key=lambda request: request.step):
-        added = solve(
+        added = _solve_step(universe, request, installed, versions, architecture)
+        installed += added
+        steps.append(StepPackages(step=request.step, packages=tuple(found.package for found in added)))
+    return tuple(steps)
+
+
+def _solve_step(
+    universe: Universe,
+    request: StepRequest,
+    installed: tuple[Candidate, ...],
+    versions: Mapping[str, str],
+    architecture: str,
+) -> tuple[Candidate, ...]:
+    try:
+        return solve(
             universe,
             request.names,
             installed=installed,
@@ -234,9 +248,9 @@ def _solve_steps(
             recommends=request.recommends,
             architecture=architecture,
         )
-        installed += added
-        steps.append(StepPackages(step=request.step, packages=tuple(found.package for found in added)))
-    return tuple(steps)
+    except ResolveError as error:
+        what = f"{error.where}: {error.message}" if error.where else error.message
+        raise ResolveError(what, where=request.place, fix=error.fix) from error
 
 
 def _lock_source(

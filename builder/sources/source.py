@@ -41,10 +41,12 @@ Locked = TypeVar("Locked", bound=BaseModel)
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class StepRequest:
-    """The packages that the step at position `step` (0-based) asks for; `versions` pins some of them."""
+    """The packages that the step at position `step` (0-based) asks for; `versions` pins some of them.
+    `place` is where the recipe asks (`file:line:column`), for messages."""
 
     step: int
     names: tuple[str, ...]
+    place: str = ""
     recommends: bool = False
     versions: Mapping[str, str] = field(default_factory=dict)
 

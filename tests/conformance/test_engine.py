@@ -59,11 +59,24 @@ def test_the_first_name_of_a_file_carries_it_and_the_others_link_to_it(bench, re
     assert (tree[b"names/second"].kind, tree[b"names/second"].target) == (Kind.HARDLINK, b"names/first")
 
 
-def test_every_file_has_an_identity_and_equal_layers_give_equal_ones(bench):
+def test_every_file_has_the_identity_of_the_layer_that_holds_it(bench):
     files = [entry for entry in bench.engine.entries(bench.base) if entry.kind is Kind.FILE]
-    assert all(entry.identity == (bench.base.key, entry.path) for entry in files)
-    layer = bench.sh("echo more >> /names/first").layer
-    assert bench.tree(layer)[b"names/first"].identity == (layer.key, b"names/first")
+    (base,) = {entry.identity.layer for entry in files}
+    assert all(entry.identity == (base, entry.path) for entry in files)
+    after = bench.tree(bench.sh("echo more >> /names/first").layer)
+    assert after[b"names/first"].identity.path == b"names/first"
+    assert after[b"names/first"].identity.layer != base
+    assert after[b"odd/big"].identity in (None, (base, b"odd/big"))
+
+
+def test_a_layer_made_again_has_another_identity(bench):
+    """What a step on the network leaves under one key need not be the same each time."""
+    layer = bench.sh("date > /names/now").layer
+    before = bench.engine.fingerprint(layer), bench.tree(layer)[b"names/now"].identity
+    assert (bench.engine.fingerprint(layer), bench.tree(layer)[b"names/now"].identity) == before
+    bench.engine.forget([layer.key])
+    again = bench.engine.put(bench.base, layer.key, ())
+    assert bench.engine.fingerprint(again) != before[0]
 
 
 def test_uids_up_to_65535_survive(bench):

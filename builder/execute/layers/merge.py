@@ -21,9 +21,9 @@ _SPECIAL = {stat.S_IFCHR: Kind.CHAR, stat.S_IFBLK: Kind.BLOCK, stat.S_IFIFO: Kin
 
 
 class Place(NamedTuple):
-    """A path on the host and the key of the layer it belongs to."""
+    """A path on the host and what identifies the layer it belongs to."""
 
-    key: str
+    layer: str
     path: bytes
 
 
@@ -82,7 +82,7 @@ def _read_folder(folders: tuple[Place, ...], path: bytes) -> Iterator[tuple[byte
 def _scan(folder: Place) -> Iterator[tuple[bytes, _Found]]:
     with os.scandir(folder.path) as items:
         for item in items:
-            place = Place(folder.key, item.path)
+            place = Place(folder.layer, item.path)
             status = item.stat(follow_symlinks=False)
             yield item.name, _Found(place, status, (place,) if stat.S_ISDIR(status.st_mode) else ())
 
@@ -102,7 +102,7 @@ def _entry(path: bytes, place: Place, status: os.stat_result, kind: int, links: 
     if kind == stat.S_IFREG:
         size = status.st_size
         opener = partial(os.open, place.path, _OPEN) if size else None
-        identity = Identity(place.key, path)
+        identity = Identity(place.layer, path)
         return Entry(path, Kind.FILE, *common, size, b"", xattrs, (0, 0), opener, identity)
     device = (os.major(status.st_rdev), os.minor(status.st_rdev))
     return Entry(

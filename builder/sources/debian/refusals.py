@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import difflib
-
 from builder.core.errors import ResolveError
+from builder.core.suggestions import closest
 from builder.sources.debian.index import Candidate, Universe
 from builder.sources.debian.relations import Group, Relation
 from builder.sources.debian.selection import Conflict
@@ -60,7 +59,7 @@ def conflicting(candidate: Candidate, conflict: Conflict, chain: str, other_chai
 def _similar(name: str, universe: Universe) -> list[str]:
     """Up to three names like `name`. Only those that begin alike are compared, as there are 70,000."""
     near = [other for other in universe.names() if other[:1] == name[:1] and abs(len(other) - len(name)) < 3]
-    return difflib.get_close_matches(name, sorted(near), n=3, cutoff=0.65)
+    return closest(name, near, 3)
 
 
 def _show(candidates: list[Candidate]) -> str:

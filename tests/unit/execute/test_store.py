@@ -95,3 +95,25 @@ def test_too_little_space_is_said_with_what_frees_some(tmp_path):
         check_space(tmp_path, 10**18)
     assert "cache prune" in caught.value.fix
     check_space(tmp_path, 1)
+
+
+def test_a_layer_made_again_under_its_key_is_another_one(tmp_path):
+    store = Store(tmp_path)
+    fillings = []
+    for _ in range(2):
+        with store.draft() as draft:
+            store.publish(draft, "a" * 64, ())
+        fillings.append(store.filling("a" * 64))
+        store.forget(["a" * 64])
+    assert fillings[0] != fillings[1]
+
+
+def test_layers_of_another_version_are_collected(tmp_path):
+    store = Store(tmp_path)
+    with store.draft() as draft:
+        store.publish(draft, "a" * 64, ())
+    store.close()
+    (record,) = tmp_path.glob("layers/*/meta.json")
+    record.write_text('{"format": 1}')
+    Store(tmp_path).close()
+    assert not list((tmp_path / "layers").iterdir())
