@@ -22,21 +22,22 @@ class Archive(Lane):
         self.segments = 0
 
     def add_segment(self, packed: Packed, buffers: Buffers) -> None:
-        """Append the segment; its buffer returns to `buffers`."""
+        """Append the segment; a buffer that was lent returns to `buffers`."""
         self.size += packed.size
         self.segments += 1
-        if packed.buffer is not None:
-            self.add(self._digest, packed.buffer, packed.size, buffers)
+        if packed.plain is not None:
+            self.add(self._digest, packed.plain, packed.size, buffers if packed.lent else None)
 
     def finish(self) -> str:
         """Wait until all is digested; returns the SHA-256, empty if there is none."""
         self.drain()
         return self._sha.hexdigest() if self._sha else ""
 
-    def _digest(self, buffer: bytearray, size: int, buffers: Buffers) -> None:
-        with memoryview(buffer) as view, view[:size] as data:
+    def _digest(self, plain: bytearray, size: int, buffers: Buffers | None) -> None:
+        with memoryview(plain) as view, view[:size] as data:
             if self._sha:
                 self._sha.update(data)
             if self._checked:
                 self.crc = crc32(data, self.crc)
-        buffers.give(buffer)
+        if buffers:
+            buffers.give(plain)

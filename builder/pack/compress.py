@@ -10,6 +10,7 @@ import lzma
 import struct
 import zlib
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from importlib.metadata import version
@@ -36,12 +37,16 @@ class Compressor:
 
     `compress(segment, before)` may run in many threads. With `chained`, `before` is the end of the segment
     before (`DICTIONARY` bytes) and the image is one stream between `head` and `tail(crc32, size)`, those of
-    the whole archive; without, `before` is empty, and what comes out depends on the segment alone.
+    the whole archive; without, `before` is empty, and what comes out depends on the segment alone. `expand`
+    is the inverse then, or None for what nothing can be made of; `expands_fast` says that it takes less time
+    than to read the segment from many files.
     """
 
     name: str
     target: int
     compress: Callable[[memoryview, bytes], Bytes]
+    expand: Callable[[Bytes], bytearray | None] = bytearray
+    expands_fast: bool = False
     chained: bool = False
     head: bytes = b""
     tail: Callable[[int, int], bytes] = lambda _crc, _size: b""
@@ -65,10 +70,16 @@ def choose_compressor(settings: PackSettings) -> Compressor:
         case Kind.GZIP:
             return _gzip_members(_LEVELS[settings.preset])
         case Kind.XZ:
-            return Compressor(name=f"xz: Python lzma, preset {_XZ_PRESET}", target=8 * _MIB, compress=_xz)
+            return Compressor(
+                name=f"xz: Python lzma, preset {_XZ_PRESET}", target=8 * _MIB, compress=_xz, expand=_expand_xz
+            )
         case Kind.ZSTD:
             return Compressor(
-                name=f"zstd: {_zstd_version()}, level {_ZSTD_LEVEL}", target=4 * _MIB, compress=_zstd
+                name=f"zstd: {_zstd_version()}, level {_ZSTD_LEVEL}",
+                target=4 * _MIB,
+                compress=_zstd,
+                expand=_expand_zstd,
+                expands_fast=True,
             )
         case Kind.NONE:
             return Compressor(name=_NONE, target=_MIB, compress=lambda data, _before: bytes(data))
@@ -80,7 +91,15 @@ def _gzip_members(level: int) -> Compressor:
         name=f"gzip: deflate {version('deflate')}, level {level}",
         target=_MIB,
         compress=lambda data, _before: deflate.gzip_compress(data, level),
+        expand=_expand_gzip,
+        expands_fast=True,
     )
+
+
+def _expand_gzip(data: Bytes) -> bytearray | None:
+    with suppress(deflate.DeflateError, ValueError):
+        return deflate.gzip_decompress(data)
+    return None
 
 
 def _gzip_stream(level: int) -> Compressor:
@@ -114,8 +133,20 @@ def _xz(data: memoryview, _before: bytes) -> bytes:
     return lzma.compress(data, check=lzma.CHECK_CRC32, preset=_XZ_PRESET)
 
 
+def _expand_xz(data: Bytes) -> bytearray | None:
+    with suppress(lzma.LZMAError):
+        return bytearray(lzma.decompress(data))
+    return None
+
+
 def _zstd(data: memoryview, _before: bytes) -> bytes:
     return zstandard.ZstdCompressor(level=_ZSTD_LEVEL, write_checksum=True).compress(data)
+
+
+def _expand_zstd(data: Bytes) -> bytearray | None:
+    with suppress(zstandard.ZstdError):
+        return bytearray(zstandard.ZstdDecompressor().decompress(data))
+    return None
 
 
 def _zstd_version() -> str:

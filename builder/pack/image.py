@@ -103,7 +103,9 @@ def _write(
     with (
         Archive(hashed=settings.tar_digest, checked=compressor.chained) as archive,
         Storing(session) as storing,
-        Workers(compressor, settings.workers, session, read_all=settings.tar_digest) as workers,
+        Workers(
+            compressor, settings.workers, session, read_all=settings.tar_digest, verify=settings.verify
+        ) as workers,
     ):
         image.add(compressor.head)
         for packed in workers.pack(segments):

@@ -41,6 +41,15 @@ class Session:
             self._places.pop(key, None)
         return data
 
+    def drop(self, key: bytes) -> None:
+        """Forget the segment `key` under all its names: it is what was stored, but of no use."""
+        broken = self._places.pop(key, None)
+        if broken:
+            place = broken[0], broken[1].offset
+            for name, (path, row) in list(self._places.items()):
+                if (path, row.offset) == place:
+                    self._places.pop(name, None)
+
     def put(self, keys: tuple[bytes, ...], data: Bytes) -> None:
         """Store `data` under each of `keys`. A disk that is full ends the storing, not the build."""
         if not self._writable:

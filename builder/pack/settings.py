@@ -35,7 +35,8 @@ class PackSettings:
     `single_member` writes one gzip member for readers that know no second; it is larger and slower.
     `tree_key` names the tree if its content can never change (a plan's key): with it an unchanged image
     is not even walked. Without `tar_digest` the archive's own SHA-256 is left out, for which all content
-    would be read even if the cache knows it compressed. None of these three influences a byte.
+    would be read, or expanded, even if the cache knows it compressed. `verify` expands whatever was
+    compressed and compares. None of these influences a byte.
     """
 
     time: int
@@ -45,6 +46,7 @@ class PackSettings:
     threads: int = 0
     tree_key: str = ""
     tar_digest: bool = True
+    verify: bool = False
 
     @property
     def workers(self) -> int:

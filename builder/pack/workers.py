@@ -8,6 +8,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager
 from typing import NamedTuple
 
+from builder.core.errors import PackError
 from builder.pack.compress import DICTIONARY, Bytes, Compressor
 from builder.pack.fill import Buffers, fill_segment
 from builder.pack.keys import content_key, layer_key
@@ -18,30 +19,41 @@ from builder.pack.session import Session
 class Packed(NamedTuple):
     """A segment of `size` bytes, compressed to `data`.
 
-    `keys` name it in the cache, where it was `found` under the first of them. `buffer` begins with what it
-    was before, unless that was not read; whoever takes it gives it back to `Workers.buffers`.
+    `keys` name it in the cache, where it was `found` under the first of them. `plain` begins with what it was
+    before, unless nobody asked for it; where it is `lent`, whoever takes it gives it back to
+    `Workers.buffers`.
     """
 
     size: int
     data: Bytes
     keys: tuple[bytes, ...] = ()
     found: bool = False
-    buffer: bytearray | None = None
+    plain: bytearray | None = None
+    lent: bool = False
 
 
 class Workers(AbstractContextManager["Workers"]):
     """`threads` threads that compress, and a window of segments that bounds the memory whatever the tree.
 
-    With a `session` of the segment cache, what is in it is not compressed, and unless `read_all` not even
-    read if its layers are known. `compressor` is not chained then.
+    With a `session` of the segment cache, what is in it is not compressed, and if its layers are known the
+    tree is not even read; where `read_all` wants the content all the same, it is expanded again, if that
+    takes less time than reading files. `compressor` is not chained then. With `verify`, what was compressed
+    is expanded and compared, be it now or earlier.
     """
 
     def __init__(
-        self, compressor: Compressor, threads: int, session: Session | None, *, read_all: bool
+        self,
+        compressor: Compressor,
+        threads: int,
+        session: Session | None,
+        *,
+        read_all: bool,
+        verify: bool = False,
     ) -> None:
         self._compressor = compressor
         self._session = session
         self._read_all = read_all
+        self._verify = verify
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="compress")
         self._window = threads + 2
         self.buffers = Buffers(self._window + 2, compressor.target * 9 // 4)
@@ -66,7 +78,8 @@ class Workers(AbstractContextManager["Workers"]):
             yield waiting.popleft().result()
 
     def _is_known(self, by_layer: bytes | None) -> bool:
-        return not self._read_all and self._session is not None and by_layer in self._session
+        served = not self._read_all or self._compressor.expands_fast
+        return served and self._session is not None and by_layer in self._session
 
     def _fill(self, segment: Segment) -> bytearray:
         buffer = self.buffers.take(segment.size)
@@ -78,14 +91,26 @@ class Workers(AbstractContextManager["Workers"]):
     ) -> Packed:
         """By layer and path first, as that needs no hashing of the content."""
         known = self._find((by_layer,), segment) if by_layer else None
-        if known and buffer is None:
+        if known and buffer is None and (known := self._expand(known)):
             return known
+        lent = buffer is not None
         if buffer is None:  # the cache lost it in between
             buffer = bytearray(segment.size)
             fill_segment(segment, buffer)
         with memoryview(buffer) as view, view[: segment.size] as data:
             packed = known or self._pack_content(segment, data, by_layer, before)
-        return packed._replace(buffer=buffer)
+        return packed._replace(plain=buffer, lent=lent)
+
+    def _expand(self, known: Packed) -> Packed | None:
+        """`known` with its content where that is asked for; None, and a miss from now on, if it is broken."""
+        if not self._read_all:
+            return known
+        plain = self._compressor.expand(known.data)
+        if plain is not None and len(plain) == known.size:
+            return known._replace(plain=plain)
+        assert self._session is not None
+        self._session.drop(known.keys[0])
+        return None
 
     def _pack_content(
         self, segment: Segment, data: memoryview, by_layer: bytes | None, before: bytes
@@ -94,9 +119,25 @@ class Workers(AbstractContextManager["Workers"]):
         if self._session:
             by_content = content_key(data, self._compressor)
             keys = (by_content, by_layer) if by_layer else (by_content,)
-        if known := self._find(keys, segment):
+        known = self._find(keys, segment)
+        if known and (not self._verify or self._expands_to(known.data, data)):
             return known
-        return Packed(segment.size, self._compressor.compress(data, before), keys)
+        return Packed(segment.size, self._compress(data, before), keys)
+
+    def _compress(self, data: memoryview, before: bytes) -> Bytes:
+        """Raises PackError where `verify` finds that other bytes would come out again."""
+        packed = self._compressor.compress(data, before)
+        if self._verify and not self._compressor.chained and not self._expands_to(packed, data):
+            raise PackError(
+                "a compressed segment does not expand to what went in",
+                where=self._compressor.name,
+                fix="test the memory of this machine; if it is sound, choose another compression",
+            )
+        return packed
+
+    def _expands_to(self, packed: Bytes, data: memoryview) -> bool:
+        plain = self._compressor.expand(packed)
+        return plain is not None and bytes(plain) == bytes(data)
 
     def _find(self, keys: tuple[bytes, ...], segment: Segment) -> Packed | None:
         """The segment as the cache knows it under the first of `keys`."""

@@ -1,10 +1,12 @@
 from __future__ import annotations
 
+import gzip
 import hashlib
 import os
 import subprocess
 from pathlib import Path
 
+import deflate
 import pytest
 
 from builder.core.errors import PackError
@@ -13,7 +15,7 @@ from builder.model.entry import Entry, Identity, Kind
 from builder.pack.cache import SegmentCache
 from builder.pack.image import pack_tree
 from builder.pack.memory import with_content
-from builder.pack.packfile import ROW_SIZE, PackWriter
+from builder.pack.packfile import ROW_SIZE, PackWriter, read_rows
 from builder.pack.settings import Kind as Compression
 from builder.pack.settings import PackSettings, Preset
 
@@ -69,13 +71,46 @@ def test_one_changed_file_costs_one_segment(tmp_path, cache):
     assert changed.sha256 == pack(tmp_path, tree(75)).sha256
 
 
-def test_without_the_digest_of_the_archive_known_layers_are_not_even_read(tmp_path, cache):
+def test_known_layers_are_not_even_read(tmp_path, cache):
     first = pack(tmp_path, tree(), cache)
     unreadable = [entry._replace(open=refuse) for entry in tree()]
-    second = pack(tmp_path, unreadable, cache, tar_digest=False)
-    assert (second.sha256, second.tar_sha256) == (first.sha256, "")
+    second = pack(tmp_path, unreadable, cache)
+    assert (second.sha256, second.tar_sha256) == (first.sha256, first.tar_sha256)
+    third = pack(tmp_path, unreadable, cache, tar_digest=False)
+    assert (third.sha256, third.tar_sha256) == (first.sha256, "")
+
+
+def test_what_expands_slowly_is_read_again_for_the_digest_of_the_archive_alone(tmp_path, cache):
+    first = pack(tmp_path, tree(), cache, kind=Compression.XZ)
+    unreadable = [entry._replace(open=refuse) for entry in tree()]
+    assert pack(tmp_path, unreadable, cache, kind=Compression.XZ, tar_digest=False).sha256 == first.sha256
     with pytest.raises(PackError, match="cannot be read"):
-        pack(tmp_path, unreadable, cache)
+        pack(tmp_path, unreadable, cache, kind=Compression.XZ)
+
+
+@pytest.mark.parametrize("kind", [Compression.GZIP, Compression.ZSTD])
+def test_a_cached_segment_that_cannot_be_expanded_is_a_miss_and_never_shipped(tmp_path, cache, kind):
+    cold = pack(tmp_path, tree(), cache, kind=kind)
+    (rows,) = cache.folder.glob("*.rows")
+    keys = tuple(row.key for row in read_rows(rows))
+    rows.unlink()
+    with cache.open() as session:
+        session.put(keys[:2], b"neither gzip nor zstd")
+    again = pack(tmp_path, tree(), cache, kind=kind, verify=True)
+    assert (again.sha256, again.tar_sha256) == (cold.sha256, cold.tar_sha256)
+
+
+@pytest.mark.parametrize("kind", Compression)
+def test_whatever_is_compressed_can_be_verified(tmp_path, kind):
+    assert pack(tmp_path, tree(), kind=kind, verify=True) == pack(tmp_path, tree(), kind=kind)
+
+
+def test_a_compressor_that_loses_bytes_is_found(tmp_path, monkeypatch):
+    monkeypatch.setattr(deflate, "gzip_compress", lambda data, level: gzip.compress(bytes(data[:-1])))
+    with pytest.raises(PackError, match="does not expand to what went in") as caught:
+        pack(tmp_path, tree(), verify=True)
+    assert "test the memory" in caught.value.fix
+    assert not (tmp_path / "o.wsl").exists()
 
 
 def refuse():
