@@ -102,7 +102,7 @@ class Store:
                 + ("by an ordinary user" if found == "user" else "by root")
                 + ", whose layers cannot be shared",
                 where=str(cache),
-                fix="give root and ordinary users a cache directory each: XDG_CACHE_HOME",
+                fix="give root and ordinary users a cache folder each with WSLIMG_CACHE",
             )
 
     def close(self) -> None:

@@ -87,7 +87,7 @@ def test_the_cache_of_somebody_else_is_refused(tmp_path):
     mark.write_text("user" if mark.read_text() == "trusted" else "trusted")
     with pytest.raises(ExecuteError, match="whose layers cannot be shared") as caught:
         Store(tmp_path)
-    assert "XDG_CACHE_HOME" in caught.value.fix
+    assert "WSLIMG_CACHE" in caught.value.fix
 
 
 def test_too_little_space_is_said_with_what_frees_some(tmp_path):
