@@ -57,30 +57,24 @@ class _Walk:
         self._first_names: dict[tuple[int, int], bytes] = {}
 
     def entries(self) -> Iterator[Entry]:
-        folder = os.open(self._root, _FOLDER)
+        """Depth first, with a stack: nested generators would hand each entry through every level."""
+        stack = [_Folder(os.open(self._root, _FOLDER), b"")]
         try:
-            yield from self._below(folder, b"")
+            while stack:
+                folder = stack[-1]
+                for name, status in folder.items:
+                    self.at = path = folder.prefix + name
+                    kind = _KINDS.get(stat.S_IFMT(status.st_mode))
+                    if kind is not None:
+                        yield self._entry(path, kind, status)
+                    if kind is Kind.DIRECTORY:
+                        stack.append(_Folder(os.open(name, _FOLDER, dir_fd=folder.file), path + b"/"))
+                        break
+                else:
+                    os.close(stack.pop().file)
         finally:
-            os.close(folder)
-
-    def _below(self, folder: int, prefix: bytes) -> Iterator[Entry]:
-        with os.scandir(folder) as items:
-            found = [(os.fsencode(item.name), item.stat(follow_symlinks=False)) for item in items]
-        found.sort(key=itemgetter(0))
-        for name, status in found:
-            self.at = path = prefix + name
-            kind = _KINDS.get(stat.S_IFMT(status.st_mode))
-            if kind is Kind.DIRECTORY:
-                yield self._entry(path, kind, status)
-                yield from self._in_folder(os.open(name, _FOLDER, dir_fd=folder), path)
-            elif kind is not None:
-                yield self._entry(path, kind, status)
-
-    def _in_folder(self, folder: int, path: bytes) -> Iterator[Entry]:
-        try:
-            yield from self._below(folder, path + b"/")
-        finally:
-            os.close(folder)
+            for folder in stack:
+                os.close(folder.file)
 
     def _entry(self, path: bytes, kind: Kind, status: os.stat_result) -> Entry:
         if status.st_nlink > 1 and kind is not Kind.DIRECTORY:
@@ -115,6 +109,23 @@ class _Walk:
         if max(status.st_mtime_ns, status.st_ctime_ns) > self._settled:
             return None
         return Identity(layer="directory:" + ",".join(map(str, state_of(status))), path=whole)
+
+
+class _Folder:
+    """An open directory: its descriptor, the path of what is in it up to the name, and that, sorted."""
+
+    __slots__ = ("file", "items", "prefix")
+
+    def __init__(self, file: int, prefix: bytes) -> None:
+        self.file = file
+        self.prefix = prefix
+        self.items = self._list()
+
+    def _list(self) -> Iterator[tuple[bytes, os.stat_result]]:
+        with os.scandir(self.file) as items:
+            found = [(os.fsencode(item.name), item.stat(follow_symlinks=False)) for item in items]
+        found.sort(key=itemgetter(0))
+        yield from found
 
 
 def _plain(path: bytes, kind: Kind, status: os.stat_result, target: bytes) -> Entry:
