@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Generator, Iterator, Mapping
 from dataclasses import dataclass, field
 from email.utils import parsedate_to_datetime
+from typing import BinaryIO
 from urllib.parse import urlsplit, urlunsplit
 
 import requests
@@ -111,11 +112,34 @@ class Http:
     ) -> Answer:
         """One exchange whose status the caller judges; `form` is sent by POST. Overload and broken
         connections are tried again. Raises UnreachableError, and ResolveError beyond `limit` bytes."""
+        method = "GET" if form is None else "POST"
+        return self._exchange(
+            url, limit, lambda: self._request(url, {"Accept": accept}, authorization, form, method=method)
+        )
+
+    def send(
+        self,
+        method: str,
+        url: str,
+        *,
+        headers: Mapping[str, str],
+        body: Callable[[], bytes | BinaryIO] | None = None,
+        authorization: str = "",
+        limit: int = 1 << 24,
+    ) -> Answer:
+        """One exchange by any `method`, whose status the caller judges, as `ask` does; redirects of other
+        methods than GET are not followed. `body` is asked for again before each attempt, so the server may
+        see a request twice."""
+        return self._exchange(
+            url, limit, lambda: self._request(url, headers, authorization, body and body(), method=method)
+        )
+
+    def _exchange(self, url: str, limit: int, request: Callable[[], requests.Response]) -> Answer:
         problem, pause = "", 0.0
         for attempt in range(self.attempts):
             self._wait(attempt, pause)
             try:
-                with self._request(url, {"Accept": accept}, authorization, form) as response:
+                with request() as response:
                     _check_passing(response)
                     return _read_answer(response, limit)
             except _PassingError as error:
@@ -144,17 +168,20 @@ class Http:
         url: str,
         headers: Mapping[str, str],
         authorization: str = "",
-        form: Mapping[str, str] | None = None,
+        data: Mapping[str, str] | bytes | BinaryIO | None = None,
+        *,
+        method: str = "GET",
     ) -> requests.Response:
         route = self.route(url)
         proxies = {"DIRECT": {"http": "", "https": ""}, "": None}.get(
             route.proxy, {"http": route.proxy, "https": route.proxy}
         )
         return self._session().request(
-            "GET" if form is None else "POST",
+            method,
             url,
-            data=form,
+            data=data,
             stream=True,
+            allow_redirects=method in ("GET", "POST"),
             timeout=self.timeout,
             headers=headers,
             auth=_Authorization(authorization) if authorization else route.login,
@@ -271,6 +298,8 @@ def _read_answer(response: requests.Response, limit: int) -> Answer:
 def _check_length(response: requests.Response) -> None:
     """urllib3 compares as well, but only where it decodes nothing."""
     announced = response.headers.get("Content-Length")
+    if response.request.method == "HEAD":  # announces what it does not send
+        return
     if announced is not None and response.raw.tell() < int(announced):
         raise _PassingError(f"the transfer was cut after {response.raw.tell()} of {announced} bytes")
 
