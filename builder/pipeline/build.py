@@ -14,10 +14,10 @@ from builder.execute.choose import open_engine
 from builder.execute.engine import Engine, Layer, StepFailedError
 from builder.execute.perform import perform_plan
 from builder.inspect.digests import digest_files
-from builder.inspect.inventory import encode_inventory, take_inventory
+from builder.inspect.inventory import Taken, take_inventory
 from builder.model.entry import Entry
 from builder.model.finding import Finding, Severity
-from builder.model.manifest import Cleaned, Inventory, Manifest
+from builder.model.manifest import Cleaned, Manifest
 from builder.model.plan import Plan
 from builder.pack.cache import SegmentCache
 from builder.pack.clean import Removed
@@ -138,6 +138,7 @@ def pack(
         kind=Kind(output.compression),
         preset=Preset(output.preset),
         tree_key=tree.key,
+        verify=True,
     )
     segments = SegmentCache(options.cache / "segments") if options.use_cache else None
     image = options.out / f"{prepared.stem}.wsl"
@@ -150,9 +151,7 @@ def pack(
         yield Packed(result=result, entries=entries, cleaned=cleaned)
 
 
-def inspect(
-    prepared: Prepared, packed: Packed, options: BuildOptions, sink: Sink, timing: Timing
-) -> Inventory:
+def inspect(prepared: Prepared, packed: Packed, options: BuildOptions, sink: Sink, timing: Timing) -> Taken:
     """The stage INSPECT: what is inside, from the very entries that were packed."""
     with stage("inspect", sink, timing) as running:
         digests = digest_files(packed.entries, options.cache / "digests")
@@ -194,7 +193,7 @@ def _refuse(prepared: Prepared, findings: tuple[Finding, ...]) -> CheckError:
 def record(
     prepared: Prepared,
     packed: Packed,
-    inventory: Inventory,
+    inventory: Taken,
     findings: tuple[Finding, ...],
     log_file: Path,
     timing: Timing,
@@ -212,6 +211,6 @@ def record(
         findings=findings,
         seconds=timing.seconds,
     )
-    write_atomic(result.inventory_file, encode_inventory(inventory))
+    write_atomic(result.inventory_file, inventory.data)
     write_atomic(result.manifest_file, encode_manifest(manifest))
     return result

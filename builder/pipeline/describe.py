@@ -6,11 +6,11 @@ import json
 
 from builder import __version__
 from builder.core.digests import sha256_json
+from builder.inspect.inventory import Taken
 from builder.model.manifest import (
     CatalogEntry,
     Cleaned,
     ImageFile,
-    Inventory,
     Manifest,
     Origin,
     TestCase,
@@ -22,7 +22,7 @@ from builder.recipe import Catalog, Recipe
 
 
 def describe_image(
-    prepared: Prepared, result: PackResult, inventory: Inventory, cleaned: tuple[Cleaned, ...]
+    prepared: Prepared, result: PackResult, inventory: Taken, cleaned: tuple[Cleaned, ...]
 ) -> Manifest:
     """The manifest of the image that `result` wrote."""
     recipe = prepared.recipe
