@@ -6,16 +6,13 @@ import time
 from pathlib import Path
 
 import click
-from pydantic import ValidationError
 
 from builder.check.explain import explain
 from builder.check.formats import FORMATS, render
 from builder.check.options import CheckOptions, Disabled, Profile, parse_version
-from builder.check.policy import Policy
 from builder.check.run import check as check_file
 from builder.core.errors import ExitCode, UsageError
-from builder.load.document import parse_document
-from builder.load.explain import explain_errors
+from builder.pipeline.verify import load_policy
 
 
 def _pair_reasons(rules: tuple[str, ...], reasons: tuple[str, ...]) -> tuple[Disabled, ...]:
@@ -30,18 +27,6 @@ def _pair_reasons(rules: tuple[str, ...], reasons: tuple[str, ...]) -> tuple[Dis
     return tuple(
         Disabled(rule=rule.upper(), reason=reason) for rule, reason in zip(rules, reasons, strict=True)
     )
-
-
-def load_policy(path: Path) -> Policy:
-    """The policy in the YAML file `path`. Raises RecipeError with every problem at its place, UsageError."""
-    document = parse_document(path, str(path))
-    problems = document.problems
-    if not problems:
-        try:
-            return Policy.model_validate(document.value)
-        except ValidationError as error:
-            problems = explain_errors(error, document, Policy)
-    raise UsageError("\n".join(f"{problem.place}: {problem.message}" for problem in problems))
 
 
 def _show_explanation(context: click.Context, parameter: click.Parameter, value: str | None) -> None:  # noqa: ARG001 - click's signature

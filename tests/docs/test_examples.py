@@ -81,7 +81,7 @@ def test_yaml_that_is_no_recipe_names_its_language():
 
 @pytest.mark.parametrize("block", [block for block in BLOCKS if block.info == "yaml policy"], ids=str)
 def test_a_policy_of_the_documentation_loads(block: Block, tmp_path: Path):
-    from builder.cli.check import load_policy
+    from builder.pipeline.verify import load_policy
 
     policy = tmp_path / "policy.yaml"
     policy.write_text(block.text, encoding="utf-8")
