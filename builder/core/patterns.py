@@ -19,6 +19,7 @@ def matches(pattern: str, path: str) -> bool:
 
 
 _TOKENS = re.compile(r"\*\*/|\*\*|\[!?\]?[^\]/]*\]|.", re.DOTALL)
+_SPECIAL = re.compile(r"[\\\[^&~|]")
 _WILDCARDS = {"**/": "(?:.*/)?", "**": ".*", "*": "[^/]*", "?": "[^/]"}
 
 
@@ -27,6 +28,16 @@ def _translate(token: str) -> str:
         return _WILDCARDS[token]
     if len(token) == 1:
         return re.escape(token)
-    negated = token.startswith("[!")
-    members = token[2 if negated else 1 : -1].replace("\\", r"\\").replace("[", r"\[").replace("^", r"\^")
-    return f"[{'^/' if negated else ''}{members}]"
+    return _translate_set(token[1:-1])
+
+
+def _translate_set(members: str) -> str:
+    """What is between brackets, but never `/`; a range that ends before it begins matches nothing."""
+    negated = members.startswith("!")
+    escaped = _SPECIAL.sub(r"\\\g<0>", members.removeprefix("!")).replace("--", r"\--")
+    expression = f"(?!/)[{'^' if negated else ''}{escaped}]"
+    try:
+        re.compile(expression)
+    except re.error:
+        return "(?!)"
+    return expression

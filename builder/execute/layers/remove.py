@@ -6,6 +6,7 @@ import os
 import re
 from collections.abc import Iterator
 
+from builder.core.patterns import compile_pattern
 from builder.execute.layers.form import make_whiteout
 from builder.execute.layers.lay import TopLayer
 from builder.execute.layers.view import Node, View, image_path, join
@@ -40,7 +41,7 @@ def matches(view: View, pattern: bytes) -> Iterator[bytes]:
 
 
 def _matches_below(view: View, folder: Node, parts: list[bytes]) -> Iterator[bytes]:
-    whole = re.compile(_expression(parts))
+    whole = compile_pattern(os.fsdecode(b"/".join(parts)))
     deep = any(b"**" in part for part in parts)
     stack = [(folder, b"")]
     while stack:
@@ -50,7 +51,7 @@ def _matches_below(view: View, folder: Node, parts: list[bytes]) -> Iterator[byt
             node, path = view.child(here, name), join(below, name)
             if node is None:
                 continue
-            if whole.fullmatch(path):
+            if whole.fullmatch(os.fsdecode(path)):
                 yield node.path
             elif node.is_directory and (deep or depth + 1 < len(parts)):
                 stack.append((node, path))
@@ -60,31 +61,5 @@ def _candidates(view: View, folder: Node, part: bytes) -> list[bytes]:
     """The names in `folder` that the component `part` matches; one that has no wildcard is just tried."""
     if not _WILD.search(part):
         return [part]
-    expression = re.compile(_expression([part]))
-    return [name for name in view.names(folder) if expression.fullmatch(name)]
-
-
-def _expression(parts: list[bytes]) -> bytes:
-    """The components of a pattern as a regular expression; `**/` also matches no directory at all."""
-    text, rest = b"(?s:", b"/".join(parts)
-    while rest:
-        token = _TOKEN.match(rest)
-        assert token is not None
-        text += _translate(token.group())
-        rest = rest[token.end() :]
-    return text + b")"
-
-
-_TOKEN = re.compile(rb"(?s:\*\*/|\*\*+|\*|\?|\[!?\]?[^]/]*\]|.)")
-
-
-def _translate(token: bytes) -> bytes:
-    fixed = {b"**/": b"(?:.*/)?", b"*": b"[^/]*", b"?": b"[^/]"}
-    if token in fixed:
-        return fixed[token]
-    if token.startswith(b"**"):
-        return b".*"
-    if token.startswith(b"[") and len(token) > 1:
-        inside = token[1:-1].replace(b"\\", rb"\\").replace(b"[", rb"\[").replace(b"&&", rb"\&&")
-        return b"(?!/)[" + (b"^" + inside[1:] if inside.startswith(b"!") else inside) + b"]"
-    return re.escape(token)
+    expression = compile_pattern(os.fsdecode(part))
+    return [name for name in view.names(folder) if expression.fullmatch(os.fsdecode(name))]
