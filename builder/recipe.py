@@ -287,7 +287,9 @@ class Output(RecipeModel):
 class DisabledRule(RecipeModel):
     """A rule that does not count, and why."""
 
-    rule: Annotated[str, matching(r"[A-Z]+[0-9]+", "a rule such as WSL001")] = Field(description="its id")
+    rule: Annotated[str, matching(r"[A-Z]+[0-9]+[A-Z]?", "a rule such as WSL001")] = Field(
+        description="its id"
+    )
     reason: Line = Field(description="why it does not count here")
 
 

@@ -1,4 +1,4 @@
-"""Rules about users: /etc/passwd, /etc/shadow, /etc/group, and what they name."""
+"""Rules about users and groups."""
 
 from __future__ import annotations
 
@@ -12,9 +12,6 @@ from builder.model.finding import Severity
 _USERS = "/etc/passwd"
 _VALIDATOR = "microsoft/WSL distributions/validate-modern.py"
 _FIELDS = 7
-_FIRST_USER = 1000
-_NOBODY = 65534
-_LOCKED = ("*", "!", "x")
 
 
 def _find_no_passwd(image: Image) -> Iterator[Hit]:
@@ -50,59 +47,6 @@ def _find_same_uid(image: Image) -> Iterator[Hit]:
 
 def _find_same_name(image: Image) -> Iterator[Hit]:
     yield from (Hit(_USERS, f"user {name!r} is there several times") for name in _repeated(image, 0))
-
-
-def _find_hashes(image: Image) -> Iterator[Hit]:
-    for path in ("etc/shadow", "etc/shadow-", "etc/gshadow", "etc/gshadow-", "etc/passwd", "etc/passwd-"):
-        for line in image.lines(path):
-            name, _, rest = line.partition(":")
-            if (password := rest.partition(":")[0]).lstrip("!").startswith(("$", "_")) or len(password) == 13:
-                yield Hit(f"/{path}", f"{name!r} has a password hash")
-
-
-def _find_no_password(image: Image) -> Iterator[Hit]:
-    for path in ("etc/shadow", "etc/passwd"):
-        for line in image.lines(path):
-            fields = line.split(":")
-            if len(fields) > 2 and not fields[1]:
-                yield Hit(f"/{path}", f"{fields[0]!r} can log in without a password")
-
-
-def _find_open_shadow(image: Image) -> Iterator[Hit]:
-    for path in ("etc/shadow", "etc/gshadow", "etc/shadow-", "etc/gshadow-"):
-        node = image.find(path)
-        if node is not None and (node.mode & 0o137 or node.uid):
-            yield Hit(
-                f"/{path}", f"is {node.mode:04o} with uid {node.uid}, expected 0640, 0600 or 0000 and 0"
-            )
-
-
-def _people(image: Image) -> Iterator[tuple[str, ...]]:
-    for user in image.users:
-        if len(user) == _FIELDS and user[2].isdecimal():
-            uid = int(user[2])
-            if uid == 0 or _FIRST_USER <= uid < _NOBODY:
-                yield user
-
-
-def _find_no_shell(image: Image) -> Iterator[Hit]:
-    for user in _people(image):
-        shell = user[6] or "/bin/sh"
-        if image.find(shell) is None:
-            yield Hit(_USERS, f"the shell {shell} of {user[0]!r} does not exist")
-
-
-def _find_no_home(image: Image) -> Iterator[Hit]:
-    for user in _people(image):
-        if image.find(user[5]) is None:
-            yield Hit(_USERS, f"the home {user[5]!r} of {user[0]!r} does not exist")
-
-
-def _find_foreign_home(image: Image) -> Iterator[Hit]:
-    for user in _people(image):
-        node = image.find(user[5])
-        if node is not None and user[5] not in ("", "/") and str(node.uid) != user[2]:
-            yield Hit(user[5], f"belongs to uid {node.uid}, expected {user[2]} ({user[0]})")
 
 
 def _find_odd_tty(image: Image) -> Iterator[Hit]:
@@ -178,60 +122,6 @@ RULES: tuple[Rule[Image], ...] = (
         source="passwd(5)",
         fix="remove one",
         find=_find_same_name,
-    ),
-    Rule(
-        id="WSL207",
-        severity=Severity.WARNING,
-        title="The image contains a password hash",
-        why="everyone who has the image can try passwords, and the one found opens every installation",
-        source="https://learn.microsoft.com/windows/wsl/build-custom-distro",
-        fix="lock the password with `*`",
-        find=_find_hashes,
-    ),
-    Rule(
-        id="WSL208",
-        severity=Severity.WARNING,
-        title="A user has an empty password",
-        why="everyone can become that user",
-        source="shadow(5)",
-        fix="lock the password with `*`",
-        find=_find_no_password,
-    ),
-    Rule(
-        id="WSL209",
-        severity=Severity.WARNING,
-        title="Others can read or change /etc/shadow",
-        why="password hashes that are set later become readable",
-        source=_VALIDATOR,
-        fix="make it 0640 root:shadow",
-        find=_find_open_shadow,
-    ),
-    Rule(
-        id="WSL210",
-        severity=Severity.ERROR,
-        title="The shell of a user does not exist",
-        why="WSL cannot start a session for that user",
-        source="microsoft/WSL src/linux/init/init.cpp:CreateLoginSession",
-        fix="install the shell or name another",
-        find=_find_no_shell,
-    ),
-    Rule(
-        id="WSL211",
-        severity=Severity.WARNING,
-        title="The home of a user does not exist",
-        why="sessions begin in / and programs fail to keep their settings",
-        source="microsoft/WSL src/linux/init/config.cpp",
-        fix="create it from /etc/skel",
-        find=_find_no_home,
-    ),
-    Rule(
-        id="WSL212",
-        severity=Severity.WARNING,
-        title="The home of a user belongs to somebody else",
-        why="the user cannot write there",
-        source="passwd(5)",
-        fix="change its owner",
-        find=_find_foreign_home,
     ),
     Rule(
         id="WSL213",

@@ -1,4 +1,4 @@
-"""Rules about systemd: whether it starts, which units harm, what a user session needs."""
+"""Rules about systemd and its units."""
 
 from __future__ import annotations
 
@@ -7,19 +7,11 @@ from collections.abc import Iterator
 
 from builder.check.image import Image
 from builder.check.rule import Hit, Rule
+from builder.check.units import enabled_units, is_masked
 from builder.extraction.tree import Node
-from builder.model.entry import Kind
 from builder.model.finding import Severity
 from builder.wsl.units import UNITS
 
-_UNIT_FOLDERS = (
-    "etc/systemd/system",
-    "usr/local/lib/systemd/system",
-    "usr/lib/systemd/system",
-    "lib/systemd/system",
-)
-_ENABLED = re.compile(r"\.(wants|requires|upholds)/[^/]+$")
-_SESSION = "microsoft/WSL src/linux/init/init.cpp:CreateLoginSession"
 _POINTLESS = {
     "systemd-timesyncd.service": "the clock is that of Windows",
     "chronyd.service": "the clock is that of Windows",
@@ -29,26 +21,6 @@ _POINTLESS = {
     "multipathd.service": "there are no multipath devices",
     "systemd-udev-settle.service": "waits for devices that never come",
 }
-
-
-def enabled_units(image: Image) -> Iterator[tuple[str, str]]:
-    """Path and unit of every link in a `.wants` or `.requires` folder that is not to /dev/null."""
-    for folder in _UNIT_FOLDERS:
-        real = image.tree.resolve(folder.encode())
-        if real is None or (real != folder.encode() and folder == "lib/systemd/system"):
-            continue
-        for path, node in image.below(folder):
-            links = node.kind in (Kind.SYMLINK, Kind.FILE) and node.target != b"/dev/null"
-            if links and _ENABLED.search(path):
-                yield path, path.rpartition("/")[2]
-
-
-def is_masked(image: Image, unit: str) -> bool:
-    """Whether the administrator's folder masks `unit`, by a link to /dev/null or an empty file."""
-    node = image.find(f"etc/systemd/system/{unit}", follow=False)
-    if node is None:
-        return False
-    return node.target == b"/dev/null" or (node.kind is Kind.FILE and node.size == 0)
 
 
 def _find_bad_init(image: Image) -> Iterator[Hit]:
@@ -94,35 +66,6 @@ def _find_cloud_init(image: Image) -> Iterator[Hit]:
     text = b"".join(node.content or b"" for _, node in image.files("etc/cloud"))
     if not off and b"WSL" not in text:
         yield Hit("/etc/cloud", "cloud-init is installed without the data source WSL")
-
-
-def _find_no_login(image: Image) -> Iterator[Hit]:
-    if image.systemd and image.find("bin/login") is None:
-        yield Hit("/bin/login", "does not exist")
-
-
-def _find_no_pam(image: Image) -> Iterator[Hit]:
-    if not image.systemd:
-        return
-    files = [*image.files("etc/pam.d"), *image.files("usr/lib/pam.d")]
-    if not any(b"pam_systemd" in (node.content or b"") for _, node in files) and image.find("etc/pam.d"):
-        yield Hit("/etc/pam.d", "no file mentions pam_systemd")
-
-
-def _find_no_dbus(image: Image) -> Iterator[Hit]:
-    places = ("usr/bin/dbus-daemon", "usr/bin/dbus-broker", "usr/bin/dbus-broker-launch")
-    if image.systemd and not any(image.find(place) for place in places):
-        yield Hit("/usr/bin/dbus-daemon", "neither dbus-daemon nor dbus-broker is installed")
-
-
-def _find_no_user_bus(image: Image) -> Iterator[Hit]:
-    if image.systemd and not image.find("usr/lib/systemd/user/dbus.socket"):
-        yield Hit("/usr/lib/systemd/user/dbus.socket", "does not exist")
-
-
-def _find_no_systemctl(image: Image) -> Iterator[Hit]:
-    if image.systemd and not (image.find("usr/bin/systemctl") or image.find("bin/systemctl")):
-        yield Hit("/usr/bin/systemctl", "does not exist")
 
 
 def _find_unused(image: Image) -> Iterator[Hit]:
@@ -194,51 +137,6 @@ RULES: tuple[Rule[Image], ...] = (
         source="https://cloudinit.readthedocs.io/en/latest/reference/datasources/wsl.html",
         fix="set `datasource_list: [WSL, None]`, or touch /etc/cloud/cloud-init.disabled",
         find=_find_cloud_init,
-    ),
-    Rule(
-        id="WSL306",
-        severity=Severity.WARNING,
-        title="There is no /bin/login",
-        why="WSL starts the systemd session of a user by it: `Failed to start the systemd user session`",
-        source=_SESSION,
-        fix="install login (util-linux)",
-        find=_find_no_login,
-    ),
-    Rule(
-        id="WSL307",
-        severity=Severity.WARNING,
-        title="Logins do not create a systemd session",
-        why="`Failed to start the systemd user session` at the start (microsoft/WSL#13236)",
-        source=_SESSION,
-        fix="install libpam-systemd or enable pam_systemd.so",
-        find=_find_no_pam,
-    ),
-    Rule(
-        id="WSL308",
-        severity=Severity.WARNING,
-        title="There is no D-Bus",
-        why="logind does not work, nor does a user session",
-        source=_SESSION,
-        fix="install dbus",
-        find=_find_no_dbus,
-    ),
-    Rule(
-        id="WSL309",
-        severity=Severity.INFO,
-        title="Users have no D-Bus of their own",
-        why="desktop programs and `systemctl --user` fail",
-        source="systemd user units: dbus.socket",
-        fix="install dbus-user-session",
-        find=_find_no_user_bus,
-    ),
-    Rule(
-        id="WSL310",
-        severity=Severity.WARNING,
-        title="There is no systemctl",
-        why="WSL waits with it for the end of the boot, until boot.initTimeout",
-        source="microsoft/WSL src/linux/init/init.cpp",
-        fix="install systemd completely",
-        find=_find_no_systemctl,
     ),
     Rule(
         id="WSL311",

@@ -6,12 +6,12 @@ import re
 from collections.abc import Callable, Iterator
 from urllib.parse import urlsplit
 
-from builder.check.boot import enabled_units, is_masked
 from builder.check.certificates import read_certificates
 from builder.check.image import Image
 from builder.check.packages import installed_packages
 from builder.check.policy import Policy, RequiredFile
 from builder.check.rule import Hit, Rule
+from builder.check.units import enabled_units, is_masked
 from builder.core.patterns import matches
 from builder.model.entry import Kind
 from builder.model.finding import Severity

@@ -5,7 +5,7 @@ from __future__ import annotations
 from itertools import groupby
 
 from builder.check.image import Image
-from builder.check.lists import ListSubject
+from builder.check.list_subject import ListSubject
 from builder.check.rule import Rule
 from builder.check.table import all_rules, find_rule
 from builder.core.errors import UsageError

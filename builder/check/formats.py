@@ -46,11 +46,15 @@ def _text_lines(report: Report) -> Iterator[str]:
     if report.disabled:
         yield ""
         rules = ", ".join(sorted({finding.rule for finding in report.disabled}))
-        yield f"{len(report.disabled)} findings of disabled rules: {rules}"
+        yield f"findings of disabled rules: {len(report.disabled)} ({rules})"
 
 
 def _verdict(report: Report) -> str:
-    counts = [f"{report.count(severity)} {severity.value}" for severity in Severity if report.count(severity)]
+    counts = [
+        f"{count} {severity.value}{'s' if count > 1 else ''}"
+        for severity in Severity
+        if (count := report.count(severity))
+    ]
     return ("ok" if report.ok else "not ok") + (f" ({', '.join(counts)})" if counts else "")
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from builder.check.lists import ListSubject
+from builder.check.list_subject import ListSubject
 from builder.check.rule import Hit, Rule
 from builder.model.finding import Severity
 

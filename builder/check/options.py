@@ -72,7 +72,7 @@ _ORDER = {severity: place for place, severity in enumerate(Severity)}
 
 def make_report(subject: str, findings: tuple[Finding, ...], options: CheckOptions) -> Report:
     """Sort the findings and take out the rules that are disabled."""
-    silent = {row.rule for row in options.disabled}
+    silent = {row.rule.upper() for row in options.disabled}
     ranked = sorted(findings, key=lambda finding: (_ORDER[finding.severity], finding.rule))
     if options.errors_only:
         ranked = [finding for finding in ranked if finding.severity is Severity.ERROR]

@@ -6,15 +6,15 @@ from pathlib import Path
 
 from builder.check.collect import collect
 from builder.check.image import Image
-from builder.check.lists import ListSubject, looks_like_list
+from builder.check.list_subject import ListSubject, looks_like_list
 from builder.check.options import CheckOptions, Profile, Report, make_report
 from builder.check.rule import apply
 from builder.check.table import (
+    ARCHIVE_RULES,
     IMAGE_RULES,
     LIST_RULES,
     MICROSOFT_LIST_RULES,
     MICROSOFT_RULES,
-    SYSTEM_RULES,
     find_rule,
 )
 from builder.core.errors import UsageError
@@ -47,7 +47,7 @@ def check_image(
     image = Image(collect(path, limits), options, name=name or path.name)
     rules = MICROSOFT_RULES if options.profile is Profile.MICROSOFT else IMAGE_RULES
     if not _has_system(image):
-        rules = tuple(rule for rule in IMAGE_RULES if rule not in SYSTEM_RULES)
+        rules = ARCHIVE_RULES
     if options.errors_only:
         rules = tuple(rule for rule in rules if rule.severity is Severity.ERROR)
     return make_report(name or str(path), tuple(apply(rules, image)), options)

@@ -9,33 +9,54 @@ from builder.check import (
     boot,
     company,
     configuration,
-    files,
+    contents,
+    homes,
+    identity,
     lists,
+    locales,
+    logins,
+    members,
     microsoft,
     microsoft_lists,
+    passwords,
+    programs,
     secrets,
     settings,
+    start,
     weight,
 )
 from builder.check.image import Image
-from builder.check.lists import ListSubject
+from builder.check.list_subject import ListSubject
 from builder.check.rule import Rule
 
-SYSTEM_RULES: tuple[Rule[Image], ...] = (
-    *configuration.RULES,
-    *settings.RULES,
-    *accounts.RULES,
-    *boot.RULES,
-    *files.RULES,
-    *secrets.RULES,
-    *appearance.RULES,
-    *weight.RULES,
-    *company.RULES,
+_ARCHIVE = (archive, members)
+_SYSTEM = (
+    configuration,
+    settings,
+    accounts,
+    passwords,
+    homes,
+    boot,
+    logins,
+    programs,
+    start,
+    identity,
+    locales,
+    contents,
+    secrets,
+    appearance,
+    weight,
 )
-"""What presumes that there is a root file system."""
+"""The modules whose rules presume that there is a root file system; those of company policy do, too."""
 
-IMAGE_RULES: tuple[Rule[Image], ...] = (*archive.RULES, *SYSTEM_RULES)
-MICROSOFT_RULES: tuple[Rule[Image], ...] = (archive.RULES[0], *microsoft.RULES)
+
+def _join(*groups: tuple[Rule[Image], ...]) -> tuple[Rule[Image], ...]:
+    return tuple(sorted((rule for group in groups for rule in group), key=lambda rule: rule.id))
+
+
+ARCHIVE_RULES = _join(*(module.RULES for module in _ARCHIVE))
+IMAGE_RULES = (*_join(ARCHIVE_RULES, *(module.RULES for module in _SYSTEM)), *company.RULES)
+MICROSOFT_RULES = (ARCHIVE_RULES[0], *microsoft.RULES)
 LIST_RULES: tuple[Rule[ListSubject], ...] = lists.RULES
 MICROSOFT_LIST_RULES: tuple[Rule[ListSubject], ...] = microsoft_lists.RULES
 

@@ -12,8 +12,10 @@ from click.testing import CliRunner, Result
 from builder.check.explain import explain, reference
 from builder.check.formats import render
 from builder.check.options import CheckOptions, Disabled, parse_version
+from builder.check.table import IMAGE_RULES, LIST_RULES, MICROSOFT_LIST_RULES, MICROSOFT_RULES, all_rules
 from builder.cli.check import check as command
-from builder.core.errors import UsageError
+from builder.core.errors import RecipeError, UsageError
+from builder.recipe import DisabledRule
 from tests.unit.check.good import check_items, good, rules_of
 from tests.unit.check.images import file, image
 
@@ -88,7 +90,7 @@ def test_a_disabled_rule_is_still_counted(tmp_path: Path) -> None:
         good(FSTAB), tmp_path, CheckOptions(disabled=(Disabled(rule="WSL405", reason="known"),))
     )
     assert report.findings == ()
-    assert "1 findings of disabled rules: WSL405" in render([report], "text")
+    assert "findings of disabled rules: 1 (WSL405)" in render([report], "text")
 
 
 def test_errors_only_leaves_out_the_rest(tmp_path: Path) -> None:
@@ -134,7 +136,7 @@ def test_a_policy_file_is_read_and_its_mistakes_are_placed(tmp_path: Path, bad: 
     }
     policy.write_text("packages:\n  requird: [nano]\n")
     done = run(bad, "--policy", str(policy))
-    assert isinstance(done.exception, UsageError)
+    assert isinstance(done.exception, RecipeError)
     assert f"{policy}:2:3: " in str(done.exception)
 
 
@@ -151,3 +153,17 @@ def test_the_reference_is_up_to_date() -> None:
 
 def test_versions_are_compared_as_numbers() -> None:
     assert parse_version("2.10.0") > parse_version("2.4.4")
+
+
+def test_every_rule_can_be_disabled_in_a_recipe_and_in_any_case(tmp_path: Path) -> None:
+    for rule in all_rules():
+        DisabledRule(rule=rule.id, reason="known")
+    options = CheckOptions(disabled=(Disabled(rule="wsl405", reason="known"),))
+    report = check_items(good(FSTAB), tmp_path, options)
+    assert [finding.rule for finding in report.disabled] == ["WSL405"]
+
+
+def test_rules_are_sorted_by_their_ids() -> None:
+    for rules in (IMAGE_RULES, MICROSOFT_RULES[1:], LIST_RULES, MICROSOFT_LIST_RULES):
+        ids = [rule.id for rule in rules if not rule.id.startswith("POL")]
+        assert ids == sorted(set(ids))
