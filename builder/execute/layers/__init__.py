@@ -1,5 +1,8 @@
 """Directories in the form that overlayfs gives to what a step changed, worked on without mounting them.
 
+walk.py     follows paths and links, in any tree
+match.py    finds what patterns match, in any tree
+put.py      what putting an entry means, for any tree
 form.py     what whiteouts, opaque directories and overlayfs's own attributes look like
 view.py     looks paths up in a stack of layers, following links inside the image
 unpack.py   entries -> the first layer

@@ -10,8 +10,8 @@ from collections.abc import Iterable
 from builder.core.errors import ExecuteError
 from builder.execute.layers.copy import copy_unchanged
 from builder.execute.layers.form import FULL_DISK, copy_metadata
-from builder.execute.layers.view import Node, View, image_path, join
-from builder.model.entry import Kind
+from builder.execute.layers.put import Access, put_entry
+from builder.execute.layers.view import Node, View, join
 from builder.model.operation import Content, PutEntry
 
 
@@ -23,7 +23,7 @@ def lay_entries(upper: bytes, below: tuple[bytes, ...], entries: Iterable[PutEnt
     top = TopLayer(upper, below)
     for entry in entries:
         try:
-            _lay_entry(top, entry)
+            put_entry(top, entry)
         except OSError as error:
             if error.errno in FULL_DISK:
                 raise
@@ -32,46 +32,6 @@ def lay_entries(upper: bytes, below: tuple[bytes, ...], entries: Iterable[PutEnt
 
 def _cannot_write(entry: PutEntry, error: OSError) -> ExecuteError:
     return ExecuteError(f"cannot be written with owner {entry.uid}:{entry.gid}: {error}", where=entry.path)
-
-
-def _lay_entry(top: TopLayer, entry: PutEntry) -> None:
-    path = image_path(entry.path)
-    if entry.kind is Kind.DIRECTORY:
-        _lay_directory(top, path, entry)
-    elif entry.kind is Kind.SYMLINK:
-        place = top.clear(path)
-        os.symlink(os.fsencode(entry.target), place)
-        os.chown(place, entry.uid, entry.gid, follow_symlinks=False)
-    else:
-        _lay_file(top, path, entry)
-
-
-def _lay_directory(top: TopLayer, path: bytes, entry: PutEntry) -> None:
-    """A link to a directory stands for the directory: to replace /lib of a merged /usr ends the system."""
-    old = top.view.find(path, follow=True)
-    if old and old.is_directory:
-        place = top.claim(old)
-    else:
-        place = top.clear(path)
-        _make_folder(place)
-    if entry.mode is not None:
-        os.chown(place, entry.uid, entry.gid)
-        os.chmod(place, entry.mode)
-
-
-def _lay_file(top: TopLayer, path: bytes, entry: PutEntry) -> None:
-    """Without a mode a file that is there keeps its own and its owner, and links to it stay links."""
-    uid, gid, mode = entry.uid, entry.gid, entry.mode
-    if mode is None:
-        old = top.view.find(path, follow=True)
-        uid, gid, mode = 0, 0, 0o644
-        if old and not old.is_directory:
-            path, uid, gid = old.path, old.status.st_uid, old.status.st_gid
-            mode = stat.S_IMODE(old.status.st_mode)
-    place = top.clear(path)
-    write_content(place, entry.content)
-    os.chown(place, uid, gid)
-    os.chmod(place, mode)  # after chown, which takes setuid away
 
 
 def write_content(place: bytes, content: Content | None) -> None:
@@ -86,63 +46,56 @@ def write_content(place: bytes, content: Content | None) -> None:
             copy_unchanged(content.path, content.digest, file)
 
 
-def _make_folder(place: bytes) -> None:
-    os.mkdir(place)
-    os.chmod(place, 0o755)  # noqa: S103 - whatever the umask is
-
-
-class TopLayer:
-    """The layer being written, and the view of it on the layers below."""
+class TopLayer(View):
+    """The layer `upper` being written, and the view of it on the layers `below` (the topmost first)."""
 
     def __init__(self, upper: bytes, below: tuple[bytes, ...]) -> None:
+        super().__init__((upper, *below))
         self.upper = upper
-        self.view = View((upper, *below))
+
+    def make_folder(self, parent: Node, name: bytes) -> Node:
+        """See Writable."""
+        place = self._clear(parent, name)
+        os.mkdir(place)
+        os.chmod(place, 0o755)  # noqa: S103 - whatever the umask is
+        return self._known(join(parent.path, name))
+
+    def make_link(self, parent: Node, name: bytes, target: bytes, owner: tuple[int, int]) -> None:
+        """See Writable."""
+        place = self._clear(parent, name)
+        os.symlink(target, place)
+        os.chown(place, *owner, follow_symlinks=False)
+
+    def make_file(self, parent: Node, name: bytes, content: Content | None, access: Access) -> None:
+        """See Writable."""
+        place = self._clear(parent, name)
+        write_content(place, content)
+        _set_access(place, access)
+
+    def set_access(self, folder: Node, access: Access) -> None:
+        """See Writable."""
+        _set_access(self.claim(folder), access)
 
     def claim(self, folder: Node) -> bytes:
         """The place of the directory `folder` in this layer, made with its metadata if it was below only."""
         place = join(self.upper, folder.path) if folder.path else self.upper
         if folder.places[0] != place:
-            parent = os.path.dirname(folder.path)
-            self.claim(self._known(parent))
+            self.claim(self._known(os.path.dirname(folder.path)))
             os.mkdir(place)
             copy_metadata(folder.places[0], folder.status, place)
         return place
 
     def _known(self, path: bytes) -> Node:
-        node = self.view.find(path, follow=False)
+        node = self.find(path, follow=False)
         assert node is not None, path
         return node
 
-    def folder(self, path: bytes) -> Node:
-        """The directory at `path`, links followed; made 0755 0:0, with its parents, where it is missing."""
-        node = self.view.find(path, follow=True)
-        if node is None:
-            parent = self.folder(os.path.dirname(path))
-            self._refuse_dangling(path, parent)
-            place = join(self.claim(parent), os.path.basename(path))
-            _make_folder(place)
-            node = self._known(join(parent.path, os.path.basename(path)))
-        if not node.is_directory:
-            raise ExecuteError("is not a directory, but something is to be put below it", where=_shown(path))
-        return node
-
-    def _refuse_dangling(self, path: bytes, parent: Node) -> None:
-        there = self.view.child(parent, os.path.basename(path))
-        if there is not None and there.is_link:
-            target = os.fsdecode(os.readlink(there.places[0]))
-            raise ExecuteError(
-                f"is a link to {target}, which does not exist, but something is to be put below it",
-                where=_shown(path),
-                fix=f"create {target} first, or remove the link",
-            )
-
-    def clear(self, path: bytes) -> bytes:
-        """Where to create `path` in this layer: its parents are there, and nothing else is.
+    def _clear(self, parent: Node, name: bytes) -> bytes:
+        """Where to create `name` in this layer: its parents are there, and nothing else is.
 
         What the layers below have is hidden by whatever is created, unless both are directories.
         """
-        parent = self.folder(os.path.dirname(path))
-        place = join(self.claim(parent), os.path.basename(path))
+        place = join(self.claim(parent), name)
         try:
             status = os.lstat(place)
         except FileNotFoundError:
@@ -154,5 +107,7 @@ class TopLayer:
         return place
 
 
-def _shown(path: bytes) -> str:
-    return "/" + os.fsdecode(path)
+def _set_access(place: bytes, access: Access) -> None:
+    mode, uid, gid = access
+    os.chown(place, uid, gid)
+    os.chmod(place, mode)  # after chown, which takes setuid away

@@ -4,13 +4,10 @@ from __future__ import annotations
 
 import os
 import stat
-from collections import deque
 from dataclasses import dataclass
 
-from builder.core.errors import ExecuteError
 from builder.execute.layers.form import is_opaque, is_whiteout
-
-_MOST_LINKS = 40  # as the kernel allows
+from builder.execute.layers.walk import find_spot
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -28,9 +25,14 @@ class Node:
         return stat.S_ISDIR(self.status.st_mode)
 
     @property
-    def is_link(self) -> bool:
-        """Whether it is a symbolic link."""
-        return stat.S_ISLNK(self.status.st_mode)
+    def target(self) -> bytes | None:
+        """Where it leads, if it is a symbolic link."""
+        return os.readlink(self.places[0]) if stat.S_ISLNK(self.status.st_mode) else None
+
+    @property
+    def access(self) -> tuple[int, int, int]:
+        """Its 12 permission bits, uid and gid."""
+        return stat.S_IMODE(self.status.st_mode), self.status.st_uid, self.status.st_gid
 
 
 class View:
@@ -69,29 +71,7 @@ class View:
 
         Raises ExecuteError for a loop of links.
         """
-        trail = [self.root]
-        parts = deque(path.split(b"/"))
-        links = 0
-        while parts:
-            part = parts.popleft()
-            if part in (b"", b"."):
-                continue
-            if part == b"..":
-                trail = trail[:-1] or [self.root]
-                continue
-            node = self.child(trail[-1], part) if trail[-1].is_directory else None
-            if node is None:
-                return None
-            if node.is_link and (parts or follow):
-                links += 1
-                if links > _MOST_LINKS:
-                    raise ExecuteError("leads through more than 40 links", where="/" + os.fsdecode(path))
-                target = os.readlink(node.places[0])
-                trail = [self.root] if target.startswith(b"/") else trail
-                parts.extendleft(reversed(target.split(b"/")))
-                continue
-            trail.append(node)
-        return trail[-1]
+        return find_spot(self, path, follow=follow)
 
 
 def join(folder: bytes, name: bytes) -> bytes:

@@ -8,8 +8,8 @@ import pytest
 
 from builder.core.errors import ExecuteError
 from builder.execute.layers.lay import write_content
+from builder.execute.layers.match import matches
 from builder.execute.layers.merge import Place, merge_layers
-from builder.execute.layers.remove import matches
 from builder.execute.layers.view import View
 from builder.model.entry import Kind
 from builder.model.operation import Content
