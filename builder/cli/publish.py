@@ -19,7 +19,7 @@ from builder.publish.sign import Signer
 @click.command()
 @click.argument("images", metavar="IMAGE...", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option(
-    "--to", "address", metavar="TARGET", required=True, help="The folder of the catalog, or a share."
+    "--to", "address", metavar="TARGET", required=True, help="A folder, a mounted share, or a web server."
 )
 @channel_option
 @click.option("--base-url", metavar="URL", default="", help="Where Windows sees TARGET; once for a catalog.")

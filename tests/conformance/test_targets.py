@@ -6,6 +6,7 @@ import multiprocessing
 import os
 import random
 import signal
+import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -13,25 +14,34 @@ from pathlib import Path
 
 import pytest
 
+from builder.core.errors import PublishError
 from builder.core.events import discard
+from builder.core.http import Http
 from builder.model.catalog import Settings
 from builder.publish.index import rebuild_channel
 from builder.publish.publish import set_up
+from builder.publish.serve import open_server
 from builder.publish.target import BusyError, ConflictError, MissingError, Target
 from builder.publish.verify import verify_catalog
+from builder.publish.web import WebTarget
 from builder.wsl.lists import parse_list
 from tests.conformance.targets import ROWS, Open, Row
+from tests.conformance.web_servers import dav_server
 from tests.unit.publish.catalogs import BASE, add
 
-PUBLISHERS = 40
 
-
-@pytest.fixture(params=ROWS, ids=lambda row: row.name)
+@pytest.fixture(params=[pytest.param(row, id=row.name, marks=row.marks) for row in ROWS])
 def open_place(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Open]:
     row: Row = request.param
     (tmp_path / "place").mkdir()
     with row.start(tmp_path / "place") as place:
         yield place
+
+
+@pytest.fixture
+def publishers(request: pytest.FixtureRequest, open_place: Open) -> int:
+    row: Row = request.node.callspec.params["open_place"]
+    return row.publishers
 
 
 @pytest.fixture
@@ -133,15 +143,15 @@ def offered(place: Target) -> set[str]:
     return {version.name for flavor in whole.flavors for version in flavor.versions} - {"dev"}
 
 
-def test_forty_publishers_at_once_lose_nothing(open_place: Open, tmp_path: Path):
+def test_publishers_at_once_lose_nothing(open_place: Open, publishers: int, tmp_path: Path):
     set_up(open_place(), lambda before: before or Settings(base_url=BASE))
 
     def publish_one(number: int) -> None:
         add(open_place(), f"1.{number}", folder=tmp_path)
 
-    with ThreadPoolExecutor(PUBLISHERS) as pool:
-        list(pool.map(publish_one, range(PUBLISHERS)))
-    assert offered(open_place()) == {f"dev-1.{number}" for number in range(PUBLISHERS)}
+    with ThreadPoolExecutor(publishers) as pool:
+        list(pool.map(publish_one, range(publishers)))
+    assert offered(open_place()) == {f"dev-1.{number}" for number in range(publishers)}
     assert verify_catalog(open_place(), (), "", discard, content=True) == ()
 
 
@@ -149,13 +159,16 @@ def publish_in_process(open_place: Open, number: int, folder: Path) -> None:
     add(open_place(), f"1.{number}", folder=folder, data=os.urandom(10) + b"x" * 100_000)
 
 
-def test_after_killed_publishers_one_rebuild_makes_it_right(open_place: Open, tmp_path: Path):
+@pytest.mark.filterwarnings("ignore:This process:DeprecationWarning")
+def test_after_killed_publishers_one_rebuild_makes_it_right(
+    open_place: Open, publishers: int, tmp_path: Path
+):
     set_up(open_place(), lambda before: before or Settings(base_url=BASE))
     generator = random.Random(7)
     context = multiprocessing.get_context("fork")
     processes = [
         context.Process(target=publish_in_process, args=(open_place, number, tmp_path))
-        for number in range(PUBLISHERS)
+        for number in range(publishers)
     ]
     for process in processes:
         process.start()
@@ -170,6 +183,33 @@ def test_after_killed_publishers_one_rebuild_makes_it_right(open_place: Open, tm
     before = verify_catalog(open_place(), ("stable",), "", discard, content=True)
     assert {problem.path.split("/")[0] for problem in before} <= {"stable", "catalog.schema.json"}
     rebuild_channel(open_place(), "stable", None)
-    assert len(survived) < PUBLISHERS
+    assert len(survived) < publishers
     assert survived <= offered(open_place())
     assert verify_catalog(open_place(), ("stable",), "", discard, content=True) == ()
+
+
+def test_a_server_that_cannot_be_reached_or_wants_a_login_says_so(tmp_path: Path):
+    with dav_server(tmp_path, token="secret") as base:
+        with pytest.raises(PublishError, match="the server answered 401") as caught:
+            WebTarget(base).put_bytes("x", b"")
+        assert "WSLIMG_TOKEN" in caught.value.fix
+    gone = WebTarget(base, http=Http(attempts=1))
+    for act in (lambda: gone.get("x"), lambda: gone.stat("x"), lambda: gone.put_bytes("x", b"")):
+        with pytest.raises(PublishError, match="cannot be read after 1 attempts") as caught:
+            act()
+        assert "nothing that was published has changed" in caught.value.fix
+
+
+def test_a_listing_that_is_none_is_refused(tmp_path: Path):
+    (tmp_path / "a").mkdir()
+    (tmp_path / "a/index.html").write_text("<html></html>")
+    with open_server(tmp_path, "127.0.0.1", 0) as server:
+        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
+        thread.start()
+        try:
+            with pytest.raises(PublishError, match="listing cannot be read") as caught:
+                WebTarget(f"http://127.0.0.1:{server.server_port}").list("a/")
+        finally:
+            server.shutdown()
+            thread.join()
+    assert "autoindex_format json" in caught.value.fix
