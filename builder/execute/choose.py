@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,23 +24,29 @@ class EngineRow:
     open: Callable[[Path, Blobs], Engine]
 
 
-def _open_sandbox(cache: Path, blobs: Blobs) -> Engine:
+def _open_sandbox(cache: Path, blobs: Blobs, isolation: str = "namespaces") -> Engine:
+    if isolation == "chroot" and os.geteuid() != 0:
+        raise UsageError("--isolation=chroot needs root", fix="build as root, or leave the option out")
     enter_user_namespace()
-    return SandboxEngine(cache, blobs)
+    return SandboxEngine(cache, blobs, isolation=isolation)
 
 
 # In the order in which `auto` tries them.
 ENGINES = (EngineRow(name="sandbox", probe=probe_sandbox, open=_open_sandbox),)
 
 
-def open_engine(name: str, cache: Path, blobs: Blobs) -> Engine:
+def open_engine(name: str, cache: Path, blobs: Blobs, *, isolation: str = "namespaces") -> Engine:
     """The engine `name`, or with "auto" the first that works, its layers below `cache`.
+
+    `isolation` "chroot" is the sandbox without namespaces, which only root can have.
 
     As an ordinary user the whole process enters a user namespace here, for which it must have a single
     thread. Raises UsageError for a name that is not in the table, and ExecuteError with the reason of each
     where none works.
     """
     cache.mkdir(parents=True, exist_ok=True)
+    if isolation == "chroot" and name in ("auto", "sandbox"):
+        return _open_sandbox(cache, blobs, isolation)
     if name == "auto":
         return _first_that_works(cache).open(cache, blobs)
     row = next((row for row in ENGINES if row.name == name), None)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from builder.core.errors import ExecuteError
 from builder.core.events import Sink
 from builder.execute.command import container_for
 from builder.execute.engine import Layer, StepFailedError
+from builder.execute.flat import flattened
 from builder.execute.layers.form import copy_metadata
 from builder.execute.layers.lay import lay_entries
 from builder.execute.layers.merge import Place, merge_layers
@@ -38,7 +40,8 @@ class SandboxEngine:
 
     name = "sandbox"
 
-    def __init__(self, cache: Path, blobs: Blobs) -> None:
+    def __init__(self, cache: Path, blobs: Blobs, *, isolation: str = "namespaces") -> None:
+        self._isolation = isolation
         self.store = Store(cache)
         self._caches = cache / "caches"
         self._blobs = blobs
@@ -74,11 +77,19 @@ class SandboxEngine:
     def _run(self, parent: Layer, key: str, exec_: Exec, sink: Sink, draft: Draft) -> None:
         root, tail = self._root(parent.chain, draft), Tail(sink)
         around = self.surroundings if exec_.network else Surroundings()
-        with container_for(exec_, root, self._blobs, self._caches, around) as spec:
-            status = run_container(spec, tail, stdin=exec_.stdin, timeout=exec_.timeout)
+        with (
+            container_for(exec_, root, self._blobs, self._caches, around) as spec,
+            self._isolated(spec, draft) as isolated,
+        ):
+            status = run_container(isolated, tail, stdin=exec_.stdin, timeout=exec_.timeout)
         if status != 0:
             self.store.keep_failed(draft, key, parent.chain)
             raise StepFailedError(_failure(exec_, status, tail), fix=_FAILED_FIX, exit_status=status)
+
+    def _isolated(self, spec: ContainerSpec, draft: Draft) -> AbstractContextManager[ContainerSpec]:
+        if self._isolation == "namespaces":
+            return nullcontext(spec)
+        return flattened(spec, draft)
 
     def _make(self, key: str, below: tuple[str, ...], fill: Callable[[Draft], None]) -> Layer:
         """The layer `key`, filled by `fill` unless another build has made it meanwhile."""
@@ -127,9 +138,9 @@ class SandboxEngine:
             root = self._root(layer.chain, draft)
             if failed:
                 root = self._failed_root(failed, draft)
-            return run_interactive(
-                ContainerSpec(root=root, argv=argv or _SHELL, env=_shell_env(), network=True)
-            )
+            spec = ContainerSpec(root=root, argv=argv or _SHELL, env=_shell_env(), network=True)
+            with self._isolated(spec, draft) as isolated:
+                return run_interactive(isolated)
 
     def _failed_root(self, key: str, draft: Draft) -> Root:
         below = self.store.failed_chain(key)

@@ -12,7 +12,8 @@ import termios
 from builder.sandbox import kernel
 from builder.sandbox.accounts import Account, find_account
 from builder.sandbox.boot import prepare_boot
-from builder.sandbox.privileges import DOCKER_CAPABILITIES, become, limit_capabilities
+from builder.sandbox.plain_root import enter_plain_root
+from builder.sandbox.privileges import DOCKER_CAPABILITIES, become, limit_capabilities, permitted_capabilities
 from builder.sandbox.rootfs import enter_root
 from builder.sandbox.seccomp import install_filter
 
@@ -31,6 +32,7 @@ FORWARDED = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT, signa
 STARTED = b"started"
 TERMINAL = b"terminal"
 DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+_CAP_SYS_ADMIN = 21
 _AF_INET, _SOCK_DGRAM = 2, 2
 _TIOCSPTLCK, _TIOCGPTN = 0x40045431, 0x80045430
 _SIOCGIFFLAGS, _SIOCSIFFLAGS, _IFF_UP = 0x8913, 0x8914, 1
@@ -52,7 +54,8 @@ def run_init(spec: ContainerSpec, control: int, group: ControlGroup | None = Non
         os.write(control, os.fsencode(error.strerror or str(error)))
         os._exit(SETUP_FAILED)
     if not spec.boot:
-        install_filter()
+        if spec.isolation == "namespaces" or _may_filter():
+            install_filter()
         limit_capabilities(DOCKER_CAPABILITIES)
     os.write(control, STARTED)
     if spec.boot:
@@ -64,18 +67,38 @@ def run_init(spec: ContainerSpec, control: int, group: ControlGroup | None = Non
     os._exit(_reap_until(child))
 
 
+def _may_filter() -> bool:
+    """Only with CAP_SYS_ADMIN: the other way, no_new_privs, would break set-user-ID programs (seccomp(2))."""
+    return bool(permitted_capabilities() >> _CAP_SYS_ADMIN & 1)
+
+
 def _prepare(spec: ContainerSpec) -> Account:
     os.umask(0o022)
     # Not dumpable: nothing in the container may open /proc/1/exe, which is a program of the host.
     kernel.prctl(kernel.PR_SET_DUMPABLE, 0)
-    kernel.set_hostname(spec.hostname)
-    if not spec.network:
+    contained = spec.isolation == "namespaces"
+    if contained:
+        kernel.set_hostname(spec.hostname)
+    mounts = contained or _enter_own_mounts(spec)
+    if mounts and not spec.network:
         _raise_loopback()
     if spec.terminal:
         import socket  # noqa: F401 - costs 4 ms; after enter_root it could not be found
     sys.path.clear()  # nothing is ever imported from the image
-    enter_root(spec)
+    if mounts:
+        enter_root(spec)
+    else:
+        enter_plain_root(spec)
     return find_account(spec.user)
+
+
+def _enter_own_mounts(spec: ContainerSpec) -> bool:
+    """Enter a mount namespace; whether that is allowed. Without one, mounts would outlast a killed build."""
+    try:
+        kernel.unshare(kernel.CLONE_NEWNS | (0 if spec.network else kernel.CLONE_NEWNET))
+    except PermissionError:
+        return False
+    return True
 
 
 def _raise_loopback() -> None:

@@ -45,6 +45,8 @@ def main() -> NoReturn:
         os.write(control, os.fsencode(error.strerror or str(error)))
         sys.exit(SETUP_FAILED)
     code = _supervise(_fork_init(spec, control, group), control)
+    if spec.isolation == "chroot":
+        _end_children()
     if group:
         group.remove()
     sys.exit(code)
@@ -72,6 +74,9 @@ def _namespace(value: Any) -> Any:
 
 
 def _enter_namespaces(spec: ContainerSpec) -> None:
+    if spec.isolation == "chroot":
+        kernel.prctl(kernel.PR_SET_CHILD_SUBREAPER, 1)
+        return
     if spec.boot:
         enter_mapped_namespace()
     flags = kernel.CLONE_NEWNS | kernel.CLONE_NEWPID | kernel.CLONE_NEWIPC | kernel.CLONE_NEWUTS
@@ -104,6 +109,19 @@ def _supervise(pid: int, control: int) -> int:
         os.kill(pid, signal.SIGKILL)
     code = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
     return code if code >= 0 else 128 - code
+
+
+def _end_children() -> None:
+    """Kill what the command left behind, which has become ours, as the end of a PID namespace would."""
+    path = f"/proc/self/task/{os.getpid()}/children"
+    while True:
+        with open(path, encoding="ascii") as file:
+            children = file.read().split()
+        if not children:
+            return
+        for child in children:
+            os.kill(int(child), signal.SIGKILL)
+            os.waitpid(int(child), 0)
 
 
 if __name__ == "__main__":

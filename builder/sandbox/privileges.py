@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import errno
 import os
 import struct
@@ -37,7 +38,7 @@ def limit_capabilities(allowed: frozenset[int]) -> None:
         if number not in allowed and not _drop_from_bounding_set(number):
             break
     kernel.prctl(kernel.PR_CAP_AMBIENT, kernel.PR_CAP_AMBIENT_CLEAR_ALL)
-    mask = sum(1 << number for number in allowed) & _permitted()
+    mask = sum(1 << number for number in allowed) & permitted_capabilities()
     low, high = mask & 0xFFFFFFFF, mask >> 32
     header = struct.pack("=Ii", _CAPABILITY_VERSION_3, 0)
     kernel.check(
@@ -55,10 +56,13 @@ def _drop_from_bounding_set(number: int) -> bool:
     return True
 
 
-def _permitted() -> int:
+def permitted_capabilities() -> int:
     """The permitted set: where a host withholds a capability, asking for it would fail."""
-    with open("/proc/self/status", "rb") as file:
-        return next(int(line.split()[1], 16) for line in file if line.startswith(b"CapPrm:"))
+    header = struct.pack("=Ii", _CAPABILITY_VERSION_3, 0)
+    sets = ctypes.create_string_buffer(24)
+    kernel.check(kernel.libc.capget(header, sets), "cannot read capabilities")
+    _, low, _, _, high, _ = struct.unpack("=6I", sets.raw)
+    return int(low | high << 32)
 
 
 def become(uid: int, gid: int, groups: tuple[int, ...]) -> None:

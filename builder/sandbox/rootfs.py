@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from builder.sandbox.spec import ContainerSpec, Mount, Root
 
 _SCRATCH = "/tmp"  # noqa: S108 - a tmpfs over the host's, seen by this mount namespace alone
-_DEVICES = ("null", "zero", "full", "random", "urandom", "tty")
-_DEVICE_LINKS = {
+DEVICES = ("null", "zero", "full", "random", "urandom", "tty")
+DEVICE_LINKS = {
     "fd": "/proc/self/fd",
     "stdin": "fd/0",
     "stdout": "fd/1",
@@ -29,7 +29,7 @@ _DEVICE_LINKS = {
     "ptmx": "pts/ptmx",
     "core": "/proc/kcore",
 }
-_MOUNT_POINTS = ("proc", "sys", "dev", "run", "tmp", "etc")
+MOUNT_POINTS = ("proc", "sys", "dev", "run", "tmp", "etc")
 # What moby/moby oci/defaults.go makes read-only and what it hides.
 _READ_ONLY = ("/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger")
 _MASKED_FILES = ("/proc/kcore", "/proc/keys", "/proc/latency_stats", "/proc/timer_list", "/proc/sched_debug")
@@ -42,9 +42,7 @@ def enter_root(spec: ContainerSpec) -> None:
     kernel.mount("", "/", flags=MS_REC | kernel.MS_SLAVE)
     sources = {source: _open_path(source) for source in _host_paths(spec)}
     lower = [_open_path(path) for path in spec.root.lower]
-    files = {"/etc/hosts": _hosts(spec.hostname)}
-    if spec.network:
-        files["/etc/resolv.conf"] = _read_resolver()
+    files = container_files(spec)
     _stack_root(spec, sources, lower, files)
     kernel.pivot_root()
     _mount_system(spec, sources)
@@ -59,8 +57,16 @@ def enter_root(spec: ContainerSpec) -> None:
     os.chdir("/")
 
 
+def container_files(spec: ContainerSpec) -> dict[str, bytes]:
+    """The files by which names resolve, by path; a command sees them in place of the image's own."""
+    files = {"/etc/hosts": _hosts(spec.hostname)}
+    if spec.network:
+        files["/etc/resolv.conf"] = _read_resolver()
+    return files
+
+
 def _host_paths(spec: ContainerSpec) -> list[str]:
-    devices = [f"/dev/{name}" for name in _DEVICES]
+    devices = [f"/dev/{name}" for name in DEVICES]
     root = [path for path in (spec.root.directory, spec.root.upper, spec.root.work) if path]
     return [*devices, "/sys", *root, *(mount.source for mount in spec.mounts if mount.kind == "bind")]
 
@@ -101,7 +107,7 @@ def _make_stub(
     stub: str, mounts: tuple[Mount, ...], sources: dict[str, int], files: dict[str, bytes]
 ) -> None:
     """The lowest layer: mount points and files for an image that lacks them, so that none stays in it."""
-    for name in _MOUNT_POINTS:
+    for name in MOUNT_POINTS:
         os.makedirs(f"{stub}/{name}")
     for path, content in files.items():
         _write(stub + path, content, 0o644)
@@ -144,9 +150,9 @@ def _mount_system(spec: ContainerSpec, sources: dict[str, int]) -> None:
     kernel.mount("proc", "/proc", "proc", _SEALED)
     _mount_sys(spec, sources["/sys"])
     kernel.mount("tmpfs", "/dev", "tmpfs", MS_NOSUID, "mode=755,size=65536k")
-    for name in _DEVICES:
+    for name in DEVICES:
         _bind(sources[f"/dev/{name}"], f"/dev/{name}", folder=False)
-    for name, target in _DEVICE_LINKS.items():
+    for name, target in DEVICE_LINKS.items():
         os.symlink(target, f"/dev/{name}")
     os.mkdir("/dev/pts")
     kernel.mount(

@@ -65,6 +65,9 @@ class ContainerSpec:
     it has a loopback interface of its own and nothing else. `terminal` gives it a pseudo-terminal of the
     container as its standard streams. `boot` is for an init system: it becomes PID 1 itself, with a control
     group tree of its own and the capabilities that systemd needs.
+
+    `isolation` "chroot" is for places that deny namespaces: a directory as root, processes and network those
+    of the host, mounts only where the host allows a mount namespace.
     """
 
     root: Root
@@ -77,6 +80,7 @@ class ContainerSpec:
     hostname: str = HOSTNAME
     terminal: bool = False
     boot: bool = False
+    isolation: str = "namespaces"
 
 
 def encode_spec(spec: ContainerSpec) -> bytes:

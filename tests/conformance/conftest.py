@@ -33,8 +33,14 @@ def _open_sandbox(cache: Path) -> Engine:
     return open_engine("sandbox", cache, Blobs(cache / "blobs"))
 
 
+def _open_chroot(cache: Path) -> Engine:
+    return open_engine("sandbox", cache, Blobs(cache / "blobs"), isolation="chroot")
+
+
 ROWS: dict[str, Callable[[Path], Engine]] = (
-    {"sandbox-root": _open_sandbox} if os.geteuid() == 0 else {"sandbox-rootless": _open_sandbox}
+    {"chroot": _open_chroot, "sandbox-root": _open_sandbox}
+    if os.geteuid() == 0
+    else {"sandbox-rootless": _open_sandbox}
 )
 
 
