@@ -13,16 +13,16 @@ from builder.pipeline.prepare import (
     BuildOptions,
     choose_architecture,
     file_stem,
+    find_lock,
     load,
     make_plan,
     open_supply,
 )
-from builder.pipeline.resolving import follow_lock, read_old_lock, resolve_anew
+from builder.pipeline.resolving import follow_fitting_lock
 from builder.pipeline.stages import Timing, stage
 from builder.pipeline.surround import uses_network
 from builder.resolve.bundle import write_bundle
-from builder.resolve.lockfile import lock_path, read_lock
-from builder.resolve.stale import digest_inputs, find_stale
+from builder.resolve.stale import digest_inputs
 from builder.sources.source import Supply
 from builder.sources.table import kind_of
 
@@ -61,13 +61,9 @@ def fetch_bundle(path: Path, out: Path | None, options: BuildOptions, sink: Sink
 def _find_lock(
     loaded: LoadedRecipe, architecture: str, options: BuildOptions, supply: Supply
 ) -> ArchitectureLock:
-    file = lock_path(loaded.path)
-    if options.locked:
-        return follow_lock(loaded, read_lock(file), architecture, where=str(file))
-    old = read_old_lock(file, supply.sink)
-    if old is not None and not find_stale(old, loaded.recipe, (architecture,)):
-        return old.architectures[architecture]
-    return resolve_anew(loaded, architecture, file, supply)
+    if not options.locked and (fitting := follow_fitting_lock(loaded, architecture, supply.sink)):
+        return fitting
+    return find_lock(loaded, architecture, options, supply, keep=True)
 
 
 def _write(

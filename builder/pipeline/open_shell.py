@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 from builder.core.errors import UsageError
@@ -12,6 +13,7 @@ from builder.execute.engine import Engine, Layer
 from builder.model.plan import Plan
 from builder.pipeline.build import open_failed_tree
 from builder.pipeline.prepare import BuildOptions, choose_architecture, load, prepare
+from builder.pipeline.resolving import follow_fitting_lock
 from builder.pipeline.stages import Timing
 
 
@@ -19,11 +21,14 @@ def open_shell(path: Path, at: str | None, options: BuildOptions, argv: tuple[st
     """Open a shell in the tree of the recipe `path`; returns its exit status.
 
     `at` is the number that `wslimg plan` shows for an operation, "failed" for what a failed step left, None
-    for the finished tree. Raises UsageError where there is no such tree.
+    for the finished tree. The lock of the last build is followed, whatever the mirror has by now. Raises
+    UsageError where there is no such tree.
     """
     timing = Timing()
     loaded = load(path, sink, timing)
     architecture = choose_architecture(loaded.recipe, options.architecture, str(path))
+    followed = follow_fitting_lock(loaded, architecture, sink) is not None
+    options = replace(options, locked=options.locked or followed)
     prepared = prepare(loaded, architecture, options, sink, timing)
     with closing(open_engine(options.engine, options.cache, prepared.supply.blobs)) as engine:
         if at == "failed":

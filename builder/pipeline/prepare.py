@@ -18,11 +18,12 @@ from builder.model.lock import ArchitectureLock
 from builder.model.plan import Plan
 from builder.pipeline.offline import open_bundle, refuse_network
 from builder.pipeline.refresh import refresh_inputs
-from builder.pipeline.resolving import follow_lock, resolve_anew
+from builder.pipeline.resolving import follow_lock, keep_resolved
 from builder.pipeline.stages import Timing, stage
 from builder.plan import plan_base, plan_recipe
 from builder.recipe import Recipe
 from builder.resolve.lockfile import lock_path, read_lock
+from builder.resolve.resolve import resolve_recipe
 from builder.sources.source import Supply
 from builder.sources.table import kind_of
 
@@ -58,7 +59,6 @@ class Prepared:
     loaded: LoadedRecipe
     architecture: str
     lock: ArchitectureLock
-    lock_file: Path
     plan: Plan
     supply: Supply
 
@@ -113,13 +113,19 @@ def open_supply(loaded: LoadedRecipe, options: BuildOptions, sink: Sink) -> Supp
 
 
 def prepare(
-    loaded: LoadedRecipe, architecture: str, options: BuildOptions, sink: Sink, timing: Timing
+    loaded: LoadedRecipe,
+    architecture: str,
+    options: BuildOptions,
+    sink: Sink,
+    timing: Timing,
+    *,
+    keep_lock: bool = False,
 ) -> Prepared:
-    """Resolve (or read the lock, when it is to be followed) and plan; writes the lock beside the recipe."""
+    """Resolve (or read the lock, when it is to be followed) and plan; with `keep_lock` what was resolved
+    becomes the lock beside the recipe, else nothing but the cache is written."""
     supply = open_supply(loaded, options, sink)
-    lock_file = lock_path(loaded.path)
     with stage("resolve", sink, timing) as running:
-        lock = find_lock(loaded, architecture, lock_file, options, supply)
+        lock = find_lock(loaded, architecture, options, supply, keep=keep_lock)
         running.detail = _describe_lock(loaded, lock)
     with stage("plan", sink, timing) as running:
         inputs = refresh_inputs(loaded, options.cache, networked=options.refresh, steps=options.refresh_steps)
@@ -127,28 +133,32 @@ def prepare(
         if options.offline is not None:
             refuse_network(plan, options.cache, use_cache=options.use_cache)
         running.detail = f"{len(plan.operations) + 1} operations"
-    return Prepared(
-        loaded=loaded, architecture=architecture, lock=lock, lock_file=lock_file, plan=plan, supply=supply
-    )
+    return Prepared(loaded=loaded, architecture=architecture, lock=lock, plan=plan, supply=supply)
 
 
 def load(path: Path, sink: Sink, timing: Timing) -> LoadedRecipe:
     """The stage LOAD."""
     with stage("load", sink, timing) as running:
         loaded = load_recipe(path)
-        running.detail = f"{loaded.recipe.name} {loaded.recipe.version}, {len(loaded.recipe.steps)} steps"
+        count = len(loaded.recipe.steps)
+        steps = "1 step" if count == 1 else f"{count} steps"
+        running.detail = f"{loaded.recipe.name} {loaded.recipe.version}, {steps}"
     return loaded
 
 
 def find_lock(
-    loaded: LoadedRecipe, architecture: str, lock_file: Path, options: BuildOptions, supply: Supply
+    loaded: LoadedRecipe, architecture: str, options: BuildOptions, supply: Supply, *, keep: bool
 ) -> ArchitectureLock:
-    """What the bundle or the lock says, where one is to be followed; else what is so now."""
+    """What the bundle or the lock says, where one is to be followed; else what is so now, and is kept."""
     if options.offline is not None:
         return open_bundle(options.offline, loaded, architecture, supply)
+    file = lock_path(loaded.path)
     if options.locked:
-        return follow_lock(loaded, read_lock(lock_file), architecture, where=str(lock_file))
-    return resolve_anew(loaded, architecture, lock_file, supply)
+        return follow_lock(loaded, read_lock(file), architecture, where=str(file))
+    resolved = resolve_recipe(loaded.recipe, architecture, supply, places=loaded.places)
+    if keep:
+        keep_resolved(loaded, architecture, resolved, supply.sink)
+    return resolved
 
 
 def make_plan(

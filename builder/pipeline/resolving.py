@@ -11,10 +11,8 @@ from builder.load.document import parse_document
 from builder.load.recipe import LoadedRecipe
 from builder.model.lock import ArchitectureLock, Lock
 from builder.resolve.difference import describe_difference, shorten_difference
-from builder.resolve.lockfile import MissingLockError, merge_lock, read_lock, write_lock
-from builder.resolve.resolve import resolve_recipe
+from builder.resolve.lockfile import MissingLockError, lock_path, merge_lock, read_lock, write_lock
 from builder.resolve.stale import SOURCE, Stale, find_stale, step_part
-from builder.sources.source import Supply
 
 _ANEW = "`wslimg lock RECIPE` makes it anew, from what the mirror has now"
 
@@ -36,17 +34,22 @@ def refuse_stale(
         raise ResolveError(f"the lock does not fit {loaded.path}:{lines}", where=where, fix=fix)
 
 
-def resolve_anew(
-    loaded: LoadedRecipe, architecture: str, lock_file: Path, supply: Supply
-) -> ArchitectureLock:
-    """What is so now, which becomes the lock; reports how it differs from the one that was there."""
-    old = read_old_lock(lock_file, supply.sink)
-    resolved = resolve_recipe(loaded.recipe, architecture, supply, places=loaded.places)
+def follow_fitting_lock(loaded: LoadedRecipe, architecture: str, sink: Sink) -> ArchitectureLock | None:
+    """What the lock beside the recipe holds for `architecture`; None unless there is one that fits."""
+    lock = read_old_lock(lock_path(loaded.path), sink)
+    if lock is None or find_stale(lock, loaded.recipe, (architecture,)):
+        return None
+    return lock.architectures[architecture]
+
+
+def keep_resolved(loaded: LoadedRecipe, architecture: str, resolved: ArchitectureLock, sink: Sink) -> None:
+    """Make `resolved` the lock beside the recipe; reports how it differs from the one that was there."""
+    file = lock_path(loaded.path)
+    old = read_old_lock(file, sink)
     lock = merge_lock(loaded.recipe, architecture, resolved, old)
-    save_lock(lock_file, lock)
+    save_lock(file, lock)
     if old is not None:
-        _report_changes(old, lock, architecture, lock_file, supply.sink)
-    return resolved
+        _report_changes(old, lock, architecture, file, sink)
 
 
 def read_old_lock(path: Path, sink: Sink) -> Lock | None:

@@ -9,6 +9,7 @@ import pytest
 
 from builder.core.errors import ResolveError, UsageError
 from builder.core.events import Event, Note
+from builder.pipeline.explain import explain_plan
 from builder.pipeline.locking import LockResult, check_lock, lock_recipe
 from builder.pipeline.prepare import BuildOptions
 from builder.resolve.lockfile import read_lock
@@ -151,3 +152,16 @@ def test_the_mirror_in_a_recipe_is_no_part_of_its_lock(bench: Bench) -> None:
     check_lock(bench.recipe, None, bench.events.append)
     bench.lock()
     assert bench.file.read_bytes() == before
+
+
+def test_a_plan_changes_nothing_beside_the_recipe(bench: Bench) -> None:
+    bench.archive.publish_all([*without("editor"), NEW_EDITOR, NEW_LIBRARY])
+    before = {path: path.read_bytes() for path in bench.recipe.parent.iterdir() if path.is_file()}
+    explain_plan(bench.recipe, bench.options, bench.events.append)
+    assert {path: path.read_bytes() for path in bench.recipe.parent.iterdir() if path.is_file()} == before
+
+
+def test_a_plan_without_a_lock_makes_none(bench: Bench) -> None:
+    bench.file.unlink()
+    explain_plan(bench.recipe, bench.options, bench.events.append)
+    assert not bench.file.exists()
