@@ -24,7 +24,9 @@ from builder.pack.clean import Removed
 from builder.pack.image import packed_tree
 from builder.pack.settings import Kind, PackResult, PackSettings, Preset
 from builder.pipeline.describe import describe_image, encode_manifest
+from builder.pipeline.foreign import require_emulator
 from builder.pipeline.history import remember_plan
+from builder.pipeline.offline import remaining_operations
 from builder.pipeline.prepare import BuildOptions, Prepared, choose_architecture, file_stem, load, prepare
 from builder.pipeline.room import (
     explain_full_disks,
@@ -75,7 +77,7 @@ def build_image(path: Path, options: BuildOptions, sink: Sink, open_log: OpenLog
     make_folders(options)
     log_file = options.out / f"{file_stem(loaded.recipe, architecture)}.log"
     with explain_full_disks(options), open_log(log_file, sink) as logged:
-        prepared = prepare(loaded, architecture, options, logged, timing)
+        prepared = prepare(loaded, architecture, options, logged, timing, keep_lock=True)
         with closing(open_engine(options.engine, options.cache, prepared.supply.blobs)) as engine:
             layer = execute(prepared, engine, options, logged, timing)
             with pack(prepared, engine, layer, options, logged, timing) as packed:
@@ -92,6 +94,8 @@ def execute(prepared: Prepared, engine: Engine, options: BuildOptions, sink: Sin
         if not options.use_cache:
             engine.forget([plan.base.key, *(operation.key for operation in plan.operations)])
         if engine.layer(plan.key) is None:
+            if engine.name == "sandbox":
+                require_emulator(plan, remaining_operations(plan, options.cache))
             require_room_to_execute(prepared, options)
             kind.fetch(prepared.recipe.source.model, prepared.lock, prepared.supply)
 
