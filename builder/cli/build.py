@@ -12,6 +12,7 @@ from builder.cli.options import (
     console,
     engine_option,
     format_option,
+    isolation_option,
     progress_options,
     recipe_argument,
 )
@@ -32,6 +33,7 @@ from builder.pipeline.prepare import BuildOptions
     help="Folder for images, manifests and logs.",
 )
 @engine_option
+@isolation_option
 @architecture_option
 @click.option("--locked", is_flag=True, help="Build exactly what the lock says, or fail.")
 @click.option(
@@ -63,6 +65,7 @@ def build(
     recipes: tuple[Path, ...],
     out: Path,
     engine: str,
+    isolation: str,
     arch: str | None,
     locked: bool,
     offline: Path | None,
@@ -81,6 +84,7 @@ def build(
     options = BuildOptions(
         out=out,
         engine=engine,
+        isolation=isolation,
         architecture=arch,
         locked=locked,
         offline=offline,

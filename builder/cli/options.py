@@ -38,6 +38,17 @@ def engine_option(function: F) -> F:
     )(function)
 
 
+def isolation_option(function: F) -> F:
+    """`--isolation`."""
+    return click.option(
+        "--isolation",
+        type=click.Choice(["namespaces", "chroot"]),
+        default="namespaces",
+        show_default=True,
+        help="How the sandbox keeps steps apart from this machine; chroot hardly does, and needs root.",
+    )(function)
+
+
 def format_option(*formats: str) -> Callable[[F], F]:
     """`--format`, the first being the default."""
     return click.option(

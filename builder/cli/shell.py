@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from builder.cli.options import architecture_option, console, engine_option, recipe_argument
+from builder.cli.options import architecture_option, console, engine_option, isolation_option, recipe_argument
 from builder.pipeline.open_shell import open_shell
 from builder.pipeline.prepare import BuildOptions
 
@@ -20,6 +20,7 @@ from builder.pipeline.prepare import BuildOptions
     help="The operation, as `wslimg plan` numbers them, or what the failed step left. [default: the last]",
 )
 @engine_option
+@isolation_option
 @architecture_option
 @click.option("--locked", is_flag=True, help="Take the tree that the lock says.")
 @click.pass_context
@@ -29,6 +30,7 @@ def shell(
     command: tuple[str, ...],
     at: str | None,
     engine: str,
+    isolation: str,
     arch: str | None,
     locked: bool,
 ) -> None:
@@ -36,6 +38,6 @@ def shell(
 
     Nothing that is done there changes a layer or an image.
     """
-    options = BuildOptions(engine=engine, architecture=arch, locked=locked)
+    options = BuildOptions(engine=engine, isolation=isolation, architecture=arch, locked=locked)
     with console("plain", False, True) as sink:
         context.exit(open_shell(recipe, at, options, command, sink))

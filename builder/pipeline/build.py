@@ -10,7 +10,6 @@ from pathlib import Path
 from builder.core.errors import CheckError
 from builder.core.events import Note, Sink
 from builder.core.files import write_atomic
-from builder.execute.choose import open_engine
 from builder.execute.engine import Engine, Layer, StepFailedError
 from builder.execute.perform import perform_plan
 from builder.inspect.digests import digest_files
@@ -35,6 +34,7 @@ from builder.pipeline.room import (
     require_room_to_pack,
 )
 from builder.pipeline.stages import Timing, stage
+from builder.pipeline.start_engine import start_engine
 from builder.pipeline.surround import surround
 from builder.pipeline.tree import CleanedTree
 from builder.pipeline.verify import verify_image
@@ -78,7 +78,7 @@ def build_image(path: Path, options: BuildOptions, sink: Sink, open_log: OpenLog
     log_file = options.out / f"{file_stem(loaded.recipe, architecture)}.log"
     with explain_full_disks(options), open_log(log_file, sink) as logged:
         prepared = prepare(loaded, architecture, options, logged, timing, keep_lock=True)
-        with closing(open_engine(options.engine, options.cache, prepared.supply.blobs)) as engine:
+        with closing(start_engine(prepared, options, logged)) as engine:
             layer = execute(prepared, engine, options, logged, timing)
             with pack(prepared, engine, layer, options, logged, timing) as packed:
                 inventory = inspect(prepared, packed, options, logged, timing)

@@ -8,13 +8,13 @@ from pathlib import Path
 
 from builder.core.errors import UsageError
 from builder.core.events import Sink
-from builder.execute.choose import open_engine
 from builder.execute.engine import Engine, Layer
 from builder.model.plan import Plan
 from builder.pipeline.build import open_failed_tree
 from builder.pipeline.prepare import BuildOptions, choose_architecture, load, prepare
 from builder.pipeline.resolving import follow_fitting_lock
 from builder.pipeline.stages import Timing
+from builder.pipeline.start_engine import start_engine
 
 
 def open_shell(path: Path, at: str | None, options: BuildOptions, argv: tuple[str, ...], sink: Sink) -> int:
@@ -30,7 +30,7 @@ def open_shell(path: Path, at: str | None, options: BuildOptions, argv: tuple[st
     followed = follow_fitting_lock(loaded, architecture, sink) is not None
     options = replace(options, locked=options.locked or followed)
     prepared = prepare(loaded, architecture, options, sink, timing)
-    with closing(open_engine(options.engine, options.cache, prepared.supply.blobs)) as engine:
+    with closing(start_engine(prepared, options, sink)) as engine:
         if at == "failed":
             return open_failed_tree(prepared.plan, engine)
         return engine.shell(_find_layer(prepared.plan, at, engine, path), argv=argv)

@@ -40,6 +40,7 @@ class BuildOptions:
 
     out: Path = Path("dist")
     engine: str = "auto"
+    isolation: str = "namespaces"
     architecture: str | None = None
     locked: bool = False
     offline: Path | None = None
