@@ -128,7 +128,7 @@ RULES: tuple[Rule[Image], ...] = (
         severity=Severity.WARNING,
         title="The group tty does not have gid 5",
         why="WSL mounts devpts with gid=5: terminals belong to another group",
-        source="microsoft/WSL src/linux/init/config.cpp:LxssStartupCommon",
+        source="microsoft/WSL src/linux/init/config.cpp:ConfigInitializeCommon",
         fix="give tty the gid 5",
         find=_find_odd_tty,
     ),

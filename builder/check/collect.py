@@ -8,7 +8,8 @@ from pathlib import Path
 
 from builder.core.errors import WslimgError
 from builder.extraction.extraction import Extraction
-from builder.extraction.tree import Nature, Node
+from builder.extraction.nature import HEAD, classify
+from builder.extraction.tree import Node
 from builder.model.entry import Kind
 from builder.tar.compression import Compression, CompressionError, Limits
 from builder.tar.member import Body, Member
@@ -18,7 +19,6 @@ from builder.tar.read import Problem, open_archive_file
 _KEPT_FILE = (1 << 20) + 1
 _KEPT_DATABASE = 16 << 20
 _KEPT_TOTAL = 32 << 20
-_HEAD = 256
 _KEPT = re.compile(
     rb"etc/.*|usr/lib/(wsl|os-release)(/.*)?|usr/(share|libexec)/wsl/.*|.*\.ico|.*terminal[^/]*\.json"
     rb"|usr/local/share/ca-certificates/.*|usr/share/pki/.*|manifest\.json|index\.json|oci-layout|repositories"
@@ -50,11 +50,13 @@ def collect(path: Path, limits: Limits | None = None) -> Collected:
     found = Collected(file_size=path.stat().st_size)
     with open_archive_file(path, limits) as archive:
         found.compression = archive.compression
-        keeper = _Keeper()
+        keeper = Keeper()
         try:
             for member in archive.reader:
                 found.members += 1
-                _take(member, found, keeper)
+                left = take(member, found)
+                if left and left[1].kind is Kind.FILE and member.kind is Kind.FILE:
+                    _look(*left, member.body, keeper)
         except (TarError, CompressionError) as error:
             found.failure = error
         found.problems = archive.problems()
@@ -63,47 +65,37 @@ def collect(path: Path, limits: Limits | None = None) -> Collected:
     return found
 
 
-def _take(member: Member, found: Collected, keeper: _Keeper) -> None:
+def take(member: Member, found: Collected) -> tuple[bytes, Node] | None:
+    """Extract `member`, and note what the rules want to know of it: its path and node, None if refused."""
     found.newest = max(found.newest, member.mtime)
     for name, _ in member.xattrs:
         found.xattrs.setdefault(name.decode("utf-8", "replace"), []).append(member.name)
     left = found.extraction.extract(member)
-    if left is None:
-        return
-    path, node = left
-    if not path:
+    if left is not None and not left[0]:
         found.root_member = member
-    if node.kind is Kind.FILE and member.kind is Kind.FILE:
-        keeper.look(path, node, member.body)
+    return left
 
 
-class _Keeper:
-    """Looks at the beginning of every file and keeps the content of some, within a budget."""
+class Keeper:
+    """Decides which files are kept in full, within a budget: those that the rules read."""
 
     def __init__(self) -> None:
         self._left = _KEPT_TOTAL
 
-    def look(self, path: bytes, node: Node, body: Body) -> None:
-        size = body.size
+    def keeps(self, path: bytes, size: int) -> bool:
+        """Whether the file at `path`, `size` bytes, is kept. To be asked once a file, in their order."""
         limit = _KEPT_DATABASE if path in _DATABASES else _KEPT_FILE
-        if size <= min(limit, self._left) and _KEPT.fullmatch(path):
-            node.content = head = body.read(size)
-            self._left -= size
-        elif size:
-            head = body.read(_HEAD)
-        else:
-            return
-        node.nature, node.machine = classify(head)
+        kept = size <= min(limit, self._left) and _KEPT.fullmatch(path) is not None
+        self._left -= size if kept else 0
+        return kept
 
 
-def classify(head: bytes) -> tuple[Nature, tuple[int, int] | None]:
-    """What a file that begins with `head` is, and for ELF its (class, e_machine) (elf(5))."""
-    if head[:4] == b"\x7fELF" and len(head) >= 20:
-        order = "big" if head[5] == 2 else "little"
-        return Nature.ELF, (head[4], int.from_bytes(head[18:20], "big" if order == "big" else "little"))
-    if head[:2] == b"#!":
-        line = head.split(b"\n", 1)[0]
-        return (Nature.CRLF_SCRIPT if line.endswith(b"\r") else Nature.SCRIPT), None
-    if head[:11] == b"-----BEGIN " and b"PRIVATE KEY-----" in head[:64]:
-        return Nature.PRIVATE_KEY, None
-    return Nature.OTHER, None
+def _look(path: bytes, node: Node, body: Body, keeper: Keeper) -> None:
+    """Read the beginning of a file, and the rest of it if it is kept."""
+    if keeper.keeps(path, body.size):
+        node.content = head = body.read(body.size)
+    elif body.size:
+        head = body.read(HEAD)
+    else:
+        return
+    node.nature, node.machine = classify(head)

@@ -48,7 +48,7 @@ RULES: tuple[Rule[Image], ...] = (
         severity=Severity.ERROR,
         title="The shell of a user does not exist",
         why="WSL cannot start a session for that user",
-        source="microsoft/WSL src/linux/init/init.cpp:CreateLoginSession",
+        source="microsoft/WSL src/linux/init/config.cpp:CreateLoginSession",
         fix="install the shell or name another",
         find=_find_no_shell,
     ),

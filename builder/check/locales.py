@@ -9,7 +9,7 @@ from builder.check.image import Image
 from builder.check.rule import Hit, Rule
 from builder.model.finding import Severity
 
-_START = "microsoft/WSL src/linux/init/config.cpp:LxssStartupCommon"
+_ENVIRONMENT = "microsoft/WSL src/linux/init/config.cpp"
 _ANYWHERE = ("C", "POSIX", "C.UTF-8", "C.utf8")
 
 
@@ -67,7 +67,7 @@ RULES: tuple[Rule[Image], ...] = (
         severity=Severity.WARNING,
         title="The locale of sessions is not installed",
         why="programs warn at every start (microsoft/WSL#11605)",
-        source=_START,
+        source=_ENVIRONMENT,
         fix="set LANG=C.UTF-8, or generate the locale",
         find=_find_no_locale,
     ),
@@ -85,7 +85,7 @@ RULES: tuple[Rule[Image], ...] = (
         severity=Severity.WARNING,
         title="The locale is in quotes",
         why="the WSL of today keeps them as part of the name",
-        source=_START,
+        source=_ENVIRONMENT,
         fix="write it without quotes",
         find=_find_quoted_locale,
     ),

@@ -8,7 +8,7 @@ from builder.check.image import Image
 from builder.check.rule import Hit, Rule
 from builder.model.finding import Severity
 
-_SESSION = "microsoft/WSL src/linux/init/init.cpp:CreateLoginSession"
+_SESSION = "microsoft/WSL src/linux/init/config.cpp:CreateLoginSession"
 
 
 def _find_no_login(image: Image) -> Iterator[Hit]:

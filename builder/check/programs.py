@@ -12,7 +12,7 @@ from builder.extraction.tree import Nature
 from builder.model.entry import Kind
 from builder.model.finding import Severity
 
-_START = "microsoft/WSL src/linux/init/config.cpp:LxssStartupCommon"
+_START = "microsoft/WSL src/linux/init/config.cpp:ConfigInitializeInstance"
 _MACHINES = {"amd64": (2, 62), "arm64": (2, 183)}
 _SETUID = (
     "usr/bin/sudo",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from builder.check.collect import collect
+from builder.check.collect import Collected, collect
 from builder.check.image import Image
 from builder.check.list_subject import ListSubject, looks_like_list
 from builder.check.options import CheckOptions, Profile, Report, make_report
@@ -44,13 +44,18 @@ def check_image(
     before it is judged all the same.
     """
     refuse_unknown_rules(options)
-    image = Image(collect(path, limits), options, name=name or path.name)
+    return judge(collect(path, limits), options, name=name or path.name, subject=name or str(path))
+
+
+def judge(collected: Collected, options: CheckOptions, *, name: str, subject: str) -> Report:
+    """What the rules say of an image of which everything is known, in a file called `name`."""
+    image = Image(collected, options, name=name)
     rules = MICROSOFT_RULES if options.profile is Profile.MICROSOFT else IMAGE_RULES
     if not _has_system(image):
         rules = ARCHIVE_RULES
     if options.errors_only:
         rules = tuple(rule for rule in rules if rule.severity is Severity.ERROR)
-    return make_report(name or str(path), tuple(apply(rules, image)), options)
+    return make_report(subject, tuple(apply(rules, image)), options)
 
 
 def check_list(path: Path, options: CheckOptions = DEFAULTS) -> Report:

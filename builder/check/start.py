@@ -10,7 +10,8 @@ from builder.extraction.names import show
 from builder.model.entry import Kind
 from builder.model.finding import Severity
 
-_START = "microsoft/WSL src/linux/init/config.cpp:LxssStartupCommon"
+_MOUNTS = "microsoft/WSL src/linux/init/config.cpp:ConfigInitializeCommon"
+_START = "microsoft/WSL src/linux/init/config.cpp:ConfigInitializeInstance"
 _GUIDE = "https://learn.microsoft.com/windows/wsl/build-custom-distro"
 _HIDDEN = ("usr/lib/wsl/lib", "usr/lib/wsl/drivers")
 _TOP = ("bin", "sbin", "lib", "lib64")
@@ -135,7 +136,7 @@ RULES: tuple[Rule[Image], ...] = (
         severity=Severity.INFO,
         title="Files lie below /dev, /proc, /sys or /run",
         why="mounts hide them at every start",
-        source=_START,
+        source=_MOUNTS,
         fix="remove them",
         find=_find_covered,
     ),
@@ -153,7 +154,7 @@ RULES: tuple[Rule[Image], ...] = (
         severity=Severity.ERROR,
         title="A folder that WSL needs is a dangling link",
         why="WSL creates links in /bin and /sbin at every start, and gives up if it cannot",
-        source=_START,
+        source=_MOUNTS,
         fix="restore what the link leads to",
         find=_find_dangling_top,
     ),

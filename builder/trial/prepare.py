@@ -1,6 +1,6 @@
 """What WSL changes in a distribution at every start, before anything of the distribution runs.
 
-Source: microsoft/WSL src/linux/init/config.cpp (LxssStartupCommon and what it calls) and init.cpp
+Source: microsoft/WSL src/linux/init/config.cpp (ConfigInitializeCommon, ConfigInitializeInstance) and init.cpp
 (GenerateSystemdUnits).
 """
 
@@ -41,6 +41,7 @@ cat >"$1/wslg.service" <<'UNIT'
 Description=WSLg Remount Service
 DefaultDependencies=no
 After=systemd-tmpfiles-setup.service tmp.mount
+ConditionPathExists=/mnt/wslg/.X11-unix
 ConditionPathExists=!/tmp/.X11-unix/X0
 [Service]
 Type=oneshot

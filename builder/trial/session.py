@@ -41,7 +41,7 @@ def find_account(tree: Inside, wanted: str | int) -> Account | None:
 
 
 def read_language(tree: Inside) -> str:
-    """LANG of every session. Source: microsoft/WSL src/linux/init/config.cpp:ConfigInitializeLocale."""
+    """LANG of every session. Source: microsoft/WSL src/linux/init/config.cpp."""
     for path in ("/etc/default/locale", "/etc/locale.conf"):
         lines = (tree.read(path) or b"").decode(errors="replace").splitlines()
         values = [line.partition("#")[0].partition("LANG=")[2].strip() for line in lines if "LANG=" in line]
