@@ -1,7 +1,7 @@
 """What WSL changes in a distribution at every start, before anything of the distribution runs.
 
-Source: microsoft/WSL src/linux/init/config.cpp (ConfigInitializeCommon, ConfigInitializeInstance) and init.cpp
-(GenerateSystemdUnits).
+Source: microsoft/WSL src/linux/init/config.cpp (ConfigInitializeCommon, ConfigInitializeInstance) and
+init.cpp (GenerateSystemdUnits).
 """
 
 from __future__ import annotations
