@@ -7,7 +7,7 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-from builder.core.errors import WslimgError
+from builder.core.errors import UsageError, WslimgError
 from builder.core.events import discard
 from builder.execute.engine import Probe
 from builder.sandbox.container import run_container
@@ -16,7 +16,10 @@ from builder.sandbox.userns import enter_user_namespace
 
 # Where the programs of a host lie, with the libraries they need.
 _HOST_FOLDERS = ("/usr", "/bin", "/lib", "/lib64", "/nix")
-_DENIED_FIX = "build as root; inside a container start that one with --privileged; or use --engine docker"
+_DENIED_FIX = (
+    "inside a container start that one with --privileged; where that cannot be, build as root with "
+    "--isolation=chroot, which keeps steps less apart (docs/how-to/rootless.md)"
+)
 
 
 def probe_sandbox(folder: Path) -> Probe:
@@ -43,8 +46,12 @@ def probe_sandbox(folder: Path) -> Probe:
 def _try(act: Callable[[], object]) -> Probe:
     try:
         act()
+    except UsageError as error:
+        return Probe(ok=False, reason=error.message, fix=error.fix)
     except WslimgError as error:
-        return Probe(ok=False, reason=error.message, fix=error.fix or _DENIED_FIX)
+        return Probe(ok=False, reason=error.message, fix=_DENIED_FIX)
+    except OSError as error:
+        return Probe(ok=False, reason=str(error), fix="choose another cache folder with WSLIMG_CACHE")
     return Probe(ok=True)
 
 

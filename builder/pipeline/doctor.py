@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import os
+import pwd
+import re
 import shutil
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from enum import Enum
 from pathlib import Path
+from tempfile import TemporaryFile
 
 from builder.core.errors import WslimgError
 from builder.execute.choose import ENGINES
@@ -46,20 +49,36 @@ class Probed:
 
 def examine(cache: Path, folder: Path) -> list[Probed]:
     """Try everything that a build in `folder`, with its cache in `cache`, needs."""
-    cache.mkdir(parents=True, exist_ok=True)
+    written = _probe_writing("cache folder", cache, "set WSLIMG_CACHE to a folder of yours")
     return [
         _probe_python(),
         _probe_machine(),
         _probe_surroundings(),
         _probe_folder(folder),
+        _probe_writing("output folder", folder, "go to a folder of yours, or give --out"),
+        written,
         *_probe_ids(),
         _probe_tool("git", "overlays take the x bits of scripts from the file system instead of git's index"),
         _probe_tool("bsdtar", "`wslimg try` cannot import as WSL does", package="libarchive-tools"),
-        _probe_space("cache", cache),
         _probe_space("output", folder),
-        *_probe_engines(cache),
-        _probe_cache(cache),
+        *(_probe_with_cache(cache) if written.health is Health.OK else ()),
     ]
+
+
+def _probe_with_cache(cache: Path) -> Iterator[Probed]:
+    yield _probe_space("cache", cache)
+    yield from _probe_engines(cache)
+    yield _probe_cache(cache)
+
+
+def _probe_writing(name: str, folder: Path, fix: str) -> Probed:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with TemporaryFile(dir=folder):
+            return Probed(name=name, health=Health.OK, detail=f"{folder} can be written")
+    except OSError as error:
+        detail = f"{folder} cannot be written: {error.strerror}"
+        return Probed(name=name, health=Health.BROKEN, detail=detail, fix=fix)
 
 
 def usable(probes: list[Probed]) -> bool:
@@ -116,8 +135,9 @@ def _probe_folder(folder: Path) -> Probed:
 def _file_system(folder: Path) -> str:
     """The type of the mount that holds `folder`, as /proc/self/mounts has it (proc(5))."""
     best, kind = "", "unknown"
-    for line in Path("/proc/self/mounts").read_text().splitlines():
-        _, point, name, *_ = line.split(" ")
+    for line in os.fsdecode(Path("/proc/self/mounts").read_bytes()).splitlines():
+        _, escaped, name, *_ = line.split(" ")
+        point = re.sub(r"\\([0-7]{3})", lambda match: chr(int(match[1], 8)), escaped)
         if len(point) >= len(best) and folder.absolute().is_relative_to(point):
             best, kind = point, name
     return kind
@@ -134,7 +154,10 @@ def _probe_ids() -> Iterator[Probed]:
 
 
 def _probe_range(name: str) -> Probed:
-    user = os.environ.get("USER", str(os.geteuid()))
+    try:
+        user = pwd.getpwuid(os.geteuid()).pw_name
+    except KeyError:
+        user = str(os.geteuid())  # a container may run under a number that has no name
     try:
         found = find_range(Path("/etc") / name, user, os.geteuid())
     except WslimgError as error:

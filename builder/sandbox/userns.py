@@ -36,7 +36,10 @@ def enter_user_namespace() -> None:
         return
     threads = len(os.listdir("/proc/self/task"))
     assert threads == 1, f"{threads} threads run, but only a single one can enter a user namespace"
-    user = pwd.getpwuid(os.getuid()).pw_name
+    try:
+        user = pwd.getpwuid(os.getuid()).pw_name
+    except KeyError:
+        user = str(os.getuid())  # a container may run under a number that has no name
     uids, gids = (find_range(Path(f"/etc/{name}"), user, os.getuid()) for name in ("subuid", "subgid"))
     _require_tools()
     _unshare_and_map(uids, gids)

@@ -13,7 +13,7 @@ import pytest
 from tests.conftest import require
 from tests.e2e.conftest import ROOT, WSLIMG, Wslimg
 from tests.e2e.ordinary_user import OrdinaryUser, new_user
-from tests.e2e.tiny import BUSYBOX, open_place
+from tests.e2e.tiny import BUSYBOX, Place, open_place
 
 pytestmark = pytest.mark.system
 
@@ -69,6 +69,34 @@ def test_root_and_an_ordinary_user_make_the_same_debian(
     (image,) = (folder / "dist").glob("*.wsl")
     assert digest(image) == digest(tmp_path / "dist" / image.name)
     assert image.stat().st_uid == uid
+
+
+def test_by_chroot_alone_root_makes_the_same_image_and_is_warned(root: None, tool, tmp_path: Path) -> None:
+    """In the place of a container that may neither mount nor have namespaces."""
+    tool("setpriv")
+    require(BUSYBOX.exists(), "not installed: busybox-static (tests/install-tools installs it)")
+    denied = ("setpriv", "--bounding-set=-sys_admin", "--inh-caps=-sys_admin")
+    with open_place(tmp_path) as place:
+        place.build(place.write(steps=STEPS))
+        apart = Place(folder=tmp_path, archive=place.archive, cache=tmp_path / "apart")
+        for words, status in (((), 4), (("--isolation=chroot",), 0)):
+            with apart.start(
+                "build", "tiny.yaml", "--locked", "--out", "by-chroot", *words, prefix=denied
+            ) as build:
+                _, messages = build.communicate()
+            assert build.returncode == status, messages
+            assert ("warning: --isolation=chroot" in messages) == (status == 0)
+            assert ("fix: " in messages and "--isolation=chroot" in messages) or status == 0
+    assert digest(tmp_path / "by-chroot/tiny_1_amd64.wsl") == digest(place.dist / "tiny_1_amd64.wsl")
+    assert str(tmp_path) not in Path("/proc/self/mountinfo").read_text()
+
+
+def test_chroot_needs_root(user: OrdinaryUser, tmp_path: Path) -> None:
+    with open_place(tmp_path) as place:
+        place.write()
+        folder = give_recipe(user, tmp_path, "tiny.yaml", "key.asc")
+        done = user.run(WSLIMG, "build", "tiny.yaml", "--isolation=chroot", cwd=folder, status=2)
+    assert "--isolation=chroot needs root\n  fix: build as root" in done.stderr
 
 
 def test_a_user_without_subordinate_ids_is_told_how_to_get_them(root: None, tool, tmp_path: Path) -> None:
