@@ -5,7 +5,7 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-from benchmarks import bootstrap, build, pack, repack, step
+from benchmarks import bootstrap, build, check, pack, repack, step
 from benchmarks.inputs import FOLDER, LARGE, SMALL
 from benchmarks.report import PAGE, Section, write
 
@@ -14,6 +14,7 @@ SUITES: dict[str, Callable[[int, Path], Section]] = {
     "pack": lambda rounds, scratch: pack.run(LARGE, rounds, scratch),
     "repack": lambda rounds, scratch: repack.run(LARGE, rounds, scratch),
     "build": build.run,
+    "check": check.run,
     "bootstrap": bootstrap.run,
     "step": step.run,
 }
