@@ -21,7 +21,7 @@ def _pair_reasons(rules: tuple[str, ...], reasons: tuple[str, ...]) -> tuple[Dis
         reasons *= len(rules)
     if len(reasons) != len(rules):
         raise UsageError(
-            f"{len(rules)} rules are disabled with {len(reasons)} reasons",
+            f"there are {len(rules)} --disable and {len(reasons)} --reason",
             fix="give --reason for each --disable",
         )
     return tuple(

@@ -101,7 +101,7 @@ def test_errors_only_leaves_out_the_rest(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("--disable", "WSL405"), "1 rules are disabled with 0 reasons"),
+        (("--disable", "WSL405"), "there are 1 --disable and 0 --reason"),
         (("--disable", "NOPE1", "--reason", "x"), "there is no rule NOPE1"),
         (("--disable", "WSL405", "--reason", " "), "without a reason"),
         (("--min-wsl", "two"), "'two' is no version of WSL"),
