@@ -9,7 +9,7 @@ from builder.cli.targets import channel_option, check_channel, sign_option, spli
 from builder.core.events import discard
 from builder.model.catalog import Settings
 from builder.publish.choose import open_target
-from builder.publish.index import rebuild_channel
+from builder.publish.index import rebuild_channel, refuse_unsigned
 from builder.publish.layout import SETTINGS
 from builder.publish.move import deprecate as deprecate_version
 from builder.publish.move import promote as promote_version
@@ -30,16 +30,25 @@ _version_argument = click.argument("subject", metavar="FLAVOR[@VERSION]")
 @click.option("--base-url", metavar="URL", default="", help="Where Windows sees TARGET.")
 @click.option("--default", metavar="FLAVOR", help="What `wsl --install` takes without a name.")
 @click.option("--signed/--unsigned", default=None, help="Whether lists may only be written with --sign.")
-def init(address: str, base_url: str, default: str | None, signed: bool | None) -> None:
-    """Make a catalog in the folder TARGET, or change its settings; then rebuild it."""
+@sign_option
+def init(
+    address: str, base_url: str, default: str | None, signed: bool | None, signer: Signer | None
+) -> None:
+    """Make a catalog at TARGET, or change its settings and rebuild its lists."""
 
     def change(before: Settings | None) -> Settings:
         start = before or Settings(base_url=base_url)
         given = {"base_url": base_url or None, "default": default, "signed": signed}
-        return start.model_copy(update={key: value for key, value in given.items() if value is not None})
+        after = start.model_copy(update={key: value for key, value in given.items() if value is not None})
+        if channels:
+            refuse_unsigned(after, target.place, signer)
+        return after
 
     target = open_target(address, create=True)
+    channels = list_channels(target)
     settings = set_up(target, change)
+    for channel in channels:
+        rebuild_channel(target, channel, signer)
     record(target, "init", "", (SETTINGS,))
     click.echo(f"{target.place}: a catalog for {settings.base_url}{', signed' if settings.signed else ''}")
 

@@ -15,7 +15,7 @@ Architecture = Literal["amd64", "arm64"]
 """The architectures of Windows, by Debian's names."""
 MarkKind = Literal["deprecated", "withdrawn"]
 Channel = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$")]
-Flavor = Annotated[str, StringConstraints(pattern=r"^[a-zA-Z0-9][a-zA-Z0-9_-]{0,100}$")]
+Flavor = Annotated[str, StringConstraints(pattern=r"^[a-zA-Z0-9][a-zA-Z0-9._-]{0,100}$")]
 Version = Annotated[str, StringConstraints(pattern=r"^[a-zA-Z0-9][a-zA-Z0-9.+~_-]{0,100}$")]
 DEFAULT_CHANNEL = "stable"
 

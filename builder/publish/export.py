@@ -30,7 +30,7 @@ def export(
         return Settings(base_url=base_url, default=origin.settings.default, signed=signed)
 
     set_up(target, settle)
-    refuse_unsigned(read_channel(target, channel), target.place, signer)
+    refuse_unsigned(read_channel(target, channel).settings, target.place, signer)
     files = {file.path: file for one in origin.publications for file in (one.image, *one.sidecars)}
     copied = sum(_copy(source, target, files[path], sink) for path in sorted(files))
     for folder in (ENTRIES, MARKS):

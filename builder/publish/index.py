@@ -10,6 +10,7 @@ import random
 import time
 
 from builder.core.errors import PublishError
+from builder.model.catalog import Settings
 from builder.publish.channel import Channel, describe_channel
 from builder.publish.layout import SCHEMA, SIGNATURE, SIGNED
 from builder.publish.read import read_channel
@@ -29,7 +30,7 @@ def rebuild_channel(target: Target, name: str, signer: Signer | None) -> bool:
     """
     for attempt in range(_ROUNDS):
         channel = read_channel(target, name)
-        refuse_unsigned(channel, target.place, signer)
+        refuse_unsigned(channel.settings, target.place, signer)
         if not _write_changes(target, channel, signer):
             return attempt > 0
         time.sleep(random.uniform(0, min(_LONGEST_PAUSE, 0.01 * attempt)))  # noqa: S311 - no secret
@@ -40,9 +41,9 @@ def rebuild_channel(target: Target, name: str, signer: Signer | None) -> bool:
     )
 
 
-def refuse_unsigned(channel: Channel, place: str, signer: Signer | None) -> None:
+def refuse_unsigned(settings: Settings, place: str, signer: Signer | None) -> None:
     """Raise PublishError if the catalog is signed and there is nothing to sign with."""
-    if channel.settings.signed and signer is None:
+    if settings.signed and signer is None:
         raise PublishError(
             "the catalog is signed, and without the key its signatures would be wrong",
             where=place,

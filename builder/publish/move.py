@@ -52,7 +52,7 @@ def roll_back(target: Target, flavor: str, channel: str, to: str, signer: Signer
     to go back to, too.
     """
     state = read_channel(target, channel)
-    refuse_unsigned(state, target.place, signer)
+    refuse_unsigned(state.settings, target.place, signer)
     withdrawn = plan_rollback(state, flavor, to)
     for version in withdrawn:
         _put_mark(target, channel, _mark(flavor, version, "withdrawn"))
@@ -86,7 +86,7 @@ def deprecate(
     """Mark `version` of `flavor` ("": all there are) as deprecated in favour of `use`, or with `undo`
     take that back. Returns the versions. Raises PublishError."""
     state = read_channel(target, channel)
-    refuse_unsigned(state, target.place, signer)
+    refuse_unsigned(state.settings, target.place, signer)
     known = sorted({one.version for one in find_flavor(state, flavor)}, key=version_key)
     versions = tuple(one for one in known if version in ("", one))
     if not versions:

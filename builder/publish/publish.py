@@ -67,7 +67,7 @@ def accept(target: Target, publications: Sequence[Publication], channel: str, si
     """Raise UsageError or PublishError if any of `publications` cannot become part of `channel`."""
     refuse_bad_channel(channel)
     state = read_channel(target, channel)
-    refuse_unsigned(state, target.place, signer)
+    refuse_unsigned(state.settings, target.place, signer)
     entries = list_entries(target)
     for publication in publications:
         refuse_bad_names(publication)

@@ -54,7 +54,7 @@ def prune(target: Target, rules: Rules, signer: Signer | None) -> Pruned:
     with target.lock(PRUNING):
         channels = [read_channel(target, name) for name in list_channels(target)]
         for channel in channels:
-            refuse_unsigned(channel, target.place, signer)
+            refuse_unsigned(channel.settings, target.place, signer)
         entries = tuple(path for channel in channels for path in old_entries(channel, rules.keep))
         for channel in channels:
             _retire(target, channel, rules.keep, signer)

@@ -34,9 +34,9 @@ Run = Callable[..., str]
 
 @pytest.fixture
 def wslimg(tmp_path: Path) -> Run:
-    """`wslimg(*arguments, status=0)` gives what was printed on standard output, or the error."""
+    """`wslimg(*arguments, status=0)` gives standard output, or (unless `out`) the error."""
 
-    def run(*arguments: object, status: int = 0) -> str:
+    def run(*arguments: object, status: int = 0, out: bool = False) -> str:
         environ = {**os.environ, "COLUMNS": "200", "NO_COLOR": "1"}
         done = subprocess.run(
             [*WSLIMG, *map(str, arguments)],
@@ -48,7 +48,7 @@ def wslimg(tmp_path: Path) -> Run:
         )
         assert done.returncode == status, done.stdout + done.stderr
         assert "Traceback" not in done.stderr
-        return done.stderr if status else done.stdout
+        return done.stderr if status and not out else done.stdout
 
     return run
 
@@ -224,6 +224,25 @@ def test_what_does_not_deserve_it_is_not_published(wslimg: Run, tmp_path: Path):
     names = ("--flavor", "other", "--version", "1", "--friendly-name", "Other")
     assert "is not published" in wslimg("publish", broken, "--to", "site", *names, status=5)
     assert sorted((tmp_path / "site").rglob("*")) == before
+
+
+def test_changed_settings_are_in_every_list(wslimg: Run, tool, tmp_path: Path):
+    tool("ssh-keygen")
+    wslimg("publish", make_image(tmp_path, "1"), "--to", "site", "--base-url", BASE)
+    wslimg("catalog", "init", "site", "--base-url", "https://other.example.com/x", "--default", "dev")
+    lists = [
+        (tmp_path / "site/stable" / name).read_text()
+        for name in ("DistributionInfo.json", "DistributionInfo.append.json")
+    ]
+    assert all('"Default": "dev"' in one and "https://other.example.com/x/images/" in one for one in lists)
+    subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(tmp_path / "key")], check=True)
+    assert "--sign KEY" in wslimg("catalog", "init", "site", "--signed", status=6)
+    wslimg("catalog", "init", "site", "--signed", "--sign", "key")
+    assert "signatures are good" in wslimg("catalog", "verify", "site", "--key", "key.pub")
+    wslimg("catalog", "init", "site", "--unsigned")
+    assert "is not signed" in "".join(
+        wslimg("catalog", "verify", "site", "--key", "key.pub", status=6, out=True)
+    )
 
 
 @pytest.mark.parametrize(

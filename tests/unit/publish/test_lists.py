@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import jsonschema
 import pytest
@@ -12,7 +13,7 @@ from hypothesis import strategies as st
 from builder.check.lists import RULES, ListSubject
 from builder.check.microsoft_lists import RULES as MICROSOFT
 from builder.check.rule import apply
-from builder.model.catalog import Mark, Publication
+from builder.model.catalog import ChannelDocument, Mark, Publication
 from builder.model.finding import Severity
 from builder.publish.channel import Channel, describe_channel
 from builder.publish.render import render_channel, render_list, render_schema
@@ -113,6 +114,12 @@ def test_the_schema_describes_the_document():
     jsonschema.validate(json.loads(files["catalog.json"]), schema)
     with pytest.raises(jsonschema.ValidationError):
         jsonschema.validate({"schema": 1}, schema)
+
+
+def test_the_document_of_the_reference_is_one():
+    page = Path(__file__).parents[3] / "docs/reference/catalog.md"
+    example = page.read_text("utf-8").partition("```json\n")[2].partition("```")[0]
+    ChannelDocument.model_validate_json(example)
 
 
 FLAVORS = st.sampled_from(["dev", "DEV", "dev-1", "data", "Data-2", "a"])

@@ -231,6 +231,16 @@ def test_whoever_prunes_is_alone_and_publishers_wait(target: DirectoryTarget, tm
     assert_sound(target)
 
 
+def test_a_lock_that_a_dead_process_left_is_taken_after_a_while(target: DirectoryTarget):
+    target.put_bytes(PRUNING, b"somewhere 1 x")
+    with pytest.raises(BusyError, match="process 1 on somewhere is changing it"), target.lock(PRUNING):
+        pass
+    os.utime(f"{target.place}/{PRUNING}", (time.time() - 1000,) * 2)
+    with target.lock(PRUNING):
+        assert target.stat(PRUNING)
+    assert target.stat(PRUNING) is None
+
+
 def test_a_mirror_has_everything_under_its_own_address(target: DirectoryTarget, tmp_path: Path):
     add(target, "1", folder=tmp_path)
     add(target, "2", folder=tmp_path)
