@@ -31,7 +31,7 @@ from builder.sandbox.container import TIMED_OUT, run_container
 from builder.sandbox.spec import ContainerSpec, Root
 from builder.sandbox.terminal import run_interactive
 
-_FAILED_FIX = "the tree that the command left is kept: --debug-shell opens a shell in it"
+_FAILED_FIX = "`wslimg shell RECIPE --at failed` opens a shell in the tree that the command left"
 _SHELL = ("sh", "-c", "if command -v bash >/dev/null; then exec bash -l; else exec sh -l; fi")
 
 
@@ -145,7 +145,7 @@ class SandboxEngine:
     def _failed_root(self, key: str, draft: Draft) -> Root:
         below = self.store.failed_chain(key)
         if below is None:
-            raise ExecuteError("no failed step has left a tree under this key", where=key)
+            raise ExecuteError("no failed step has left a tree", where=key[:12], fix="build once more")
         root = self._root(below, draft)
         return replace(root, lower=(*root.lower, str(self.store.failed_diff(key))))
 

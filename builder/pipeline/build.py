@@ -7,7 +7,7 @@ from contextlib import AbstractContextManager, ExitStack, closing, contextmanage
 from dataclasses import dataclass
 from pathlib import Path
 
-from builder.core.errors import CheckError
+from builder.core.errors import CheckError, UsageError
 from builder.core.events import Note, Sink
 from builder.core.files import write_atomic
 from builder.execute.engine import Engine, Layer, StepFailedError
@@ -117,12 +117,16 @@ def execute(prepared: Prepared, engine: Engine, options: BuildOptions, sink: Sin
     return layer
 
 
-def open_failed_tree(plan: Plan, engine: Engine) -> int:
-    """A shell in the tree that the first operation without a layer left; its exit status."""
-    failed = next(planned for planned in plan.operations if engine.layer(planned.key) is None)
-    below = engine.layer(failed.parent)
-    assert below is not None
-    return engine.shell(below, failed=failed.key)
+def open_failed_tree(plan: Plan, engine: Engine, argv: tuple[str, ...] = ()) -> int:
+    """A shell in the tree that the first operation without a layer left; its exit status.
+
+    Raises UsageError where none has failed, ExecuteError where the tree is not there any more.
+    """
+    failed = next((planned for planned in plan.operations if engine.layer(planned.key) is None), None)
+    below = engine.layer(failed.parent) if failed is not None else None
+    if failed is None or below is None:
+        raise UsageError("no step of it has failed here", where=plan.name, fix="leave out `--at failed`")
+    return engine.shell(below, failed=failed.key, argv=argv)
 
 
 @contextmanager

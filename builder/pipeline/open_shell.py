@@ -32,7 +32,7 @@ def open_shell(path: Path, at: str | None, options: BuildOptions, argv: tuple[st
     prepared = prepare(loaded, architecture, options, sink, timing)
     with closing(start_engine(prepared, options, sink)) as engine:
         if at == "failed":
-            return open_failed_tree(prepared.plan, engine)
+            return open_failed_tree(prepared.plan, engine, argv)
         return engine.shell(_find_layer(prepared.plan, at, engine, path), argv=argv)
 
 
