@@ -34,3 +34,8 @@ def tool():
         require(not missing, f"not installed: {', '.join(missing)} (tests/install-tools installs them)")
 
     return need
+
+
+def pytest_make_parametrize_id(config: pytest.Config, val: object, argname: str) -> str | None:
+    """Bytes are named by their place: compressed ones hold the time, and xdist needs the same ids everywhere."""
+    return argname if isinstance(val, bytes) else None
