@@ -12,7 +12,7 @@ from builder.core.events import Note, Sink
 from builder.core.files import write_atomic
 from builder.execute.engine import Engine, Layer, StepFailedError
 from builder.execute.perform import perform_plan
-from builder.inspect.digests import digest_files
+from builder.inspect.files import read_files
 from builder.inspect.inventory import Taken, take_inventory
 from builder.model.entry import Entry
 from builder.model.finding import Finding, Severity
@@ -37,7 +37,7 @@ from builder.pipeline.stages import Timing, stage
 from builder.pipeline.start_engine import start_engine
 from builder.pipeline.surround import surround
 from builder.pipeline.tree import CleanedTree
-from builder.pipeline.verify import verify_image
+from builder.pipeline.verify import Written, verify_image
 from builder.sources.table import kind_of
 from builder.steps.editors import EDITORS
 
@@ -59,9 +59,10 @@ class BuildResult:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Packed:
-    """The written image, every entry in it, and what was cleaned away."""
+    """The written image, how and of which entries it was made, and what was cleaned away."""
 
     result: PackResult
+    settings: PackSettings
     entries: tuple[Entry, ...]
     cleaned: tuple[Removed, ...]
 
@@ -82,7 +83,7 @@ def build_image(path: Path, options: BuildOptions, sink: Sink, open_log: OpenLog
             layer = execute(prepared, engine, options, logged, timing)
             with pack(prepared, engine, layer, options, logged, timing) as packed:
                 inventory = inspect(prepared, packed, options, logged, timing)
-                findings = check(prepared, packed, logged, timing)
+                findings = check(prepared, packed, inventory, logged, timing)
                 return record(prepared, packed, inventory, findings, log_file, timing)
 
 
@@ -156,28 +157,35 @@ def pack(
             result = stack.enter_context(packed_tree(tree, image, settings, cache=segments, sink=sink))
             entries, cleaned = tree.collect()
             running.detail = f"{result.entries} entries, {result.reused} of {result.segments} segments reused"
-        yield Packed(result=result, entries=entries, cleaned=cleaned)
+        yield Packed(result=result, settings=settings, entries=entries, cleaned=cleaned)
 
 
 def inspect(prepared: Prepared, packed: Packed, options: BuildOptions, sink: Sink, timing: Timing) -> Taken:
     """The stage INSPECT: what is inside, from the very entries that were packed."""
     with stage("inspect", sink, timing) as running:
-        digests = digest_files(packed.entries, options.cache / "digests")
+        files = read_files(packed.entries, options.cache / "files")
         inventory = take_inventory(
-            packed.entries, digests, image_sha256=packed.result.sha256, time=prepared.plan.time
+            packed.entries, files, image_sha256=packed.result.sha256, time=prepared.plan.time
         )
         running.detail = f"{len(inventory.packages)} packages"
     return inventory
 
 
-def check(prepared: Prepared, packed: Packed, sink: Sink, timing: Timing) -> tuple[Finding, ...]:
-    """The stage CHECK: read the image back. Raises CheckError where a rule fails."""
+def check(
+    prepared: Prepared, packed: Packed, inventory: Taken, sink: Sink, timing: Timing
+) -> tuple[Finding, ...]:
+    """The stage CHECK: judge the image before it has its name. Raises CheckError where a rule fails."""
     with stage("check", sink, timing) as running:
         report = verify_image(
-            packed.result.path,
+            Written(
+                name=f"{prepared.stem}.wsl",
+                result=packed.result,
+                settings=packed.settings,
+                entries=packed.entries,
+                files=inventory.files,
+            ),
             prepared.recipe.checks,
             prepared.loaded.folder,
-            name=f"{prepared.stem}.wsl",
             architecture=prepared.architecture,
             now=prepared.supply.now,
         )

@@ -2,7 +2,11 @@ from __future__ import annotations
 
 import hashlib
 
-from builder.inspect.digests import digest_files
+import pytest
+
+from builder.extraction.nature import Look
+from builder.extraction.tree import Nature
+from builder.inspect.files import File, read_files
 from builder.inspect.inventory import decode_inventory, encode_inventory, take_inventory
 from builder.model.entry import Entry, Identity, Kind
 from builder.model.manifest import Inventory, InventoryEntry
@@ -30,8 +34,8 @@ TREE = (
 
 
 def taken(tmp_path):
-    digests = digest_files(TREE, tmp_path)
-    return take_inventory(TREE, digests, image_sha256="0" * 64, time=10**9)
+    files = read_files(TREE, tmp_path)
+    return take_inventory(TREE, files, image_sha256="0" * 64, time=10**9)
 
 
 def test_the_file_is_what_the_model_writes(tmp_path):
@@ -79,8 +83,23 @@ def test_what_a_layer_holds_is_read_once(tmp_path):
         raise PermissionError
 
     entry = file(b"a", b"content")._replace(identity=Identity("layer", b"a"))
-    first = digest_files((entry,), tmp_path)
-    assert first == {b"a": hashlib.sha256(b"content").hexdigest()}
-    assert digest_files((entry._replace(path=b"renamed", open=refuse),), tmp_path) == {
-        b"renamed": first[b"a"]
-    }
+    first = read_files((entry,), tmp_path)
+    assert first == {b"a": File(hashlib.sha256(b"content").hexdigest(), Look())}
+    assert read_files((entry._replace(path=b"renamed", open=refuse),), tmp_path) == {b"renamed": first[b"a"]}
+
+
+@pytest.mark.parametrize(
+    ("content", "look"),
+    [
+        (b"\x7fELF\x02\x01" + bytes(12) + b"\x3e\0", Look(Nature.ELF, (2, 62))),
+        (b"#!/bin/sh\n", Look(Nature.SCRIPT)),
+        (b"#!/bin/sh\r\n" + bytes(2 << 20), Look(Nature.CRLF_SCRIPT)),
+        (b"-----BEGIN RSA PRIVATE KEY-----\n", Look(Nature.PRIVATE_KEY)),
+        (b"text", Look()),
+    ],
+)
+def test_what_a_file_is_is_remembered(tmp_path, content, look):
+    entry = file(b"a b\n\xff", content)._replace(identity=Identity("layer", b"a b\n\xff"))
+    first = read_files((entry,), tmp_path)
+    assert first[entry.path].look == look
+    assert read_files((entry._replace(open=None),), tmp_path) == first
