@@ -11,7 +11,8 @@ from builder.cli.options import console, progress_options
 from builder.cli.targets import channel_option, sign_option
 from builder.core.errors import UsageError
 from builder.model.catalog import Publication
-from builder.pipeline.publishing import PublishOptions, Titles, publish_images
+from builder.pipeline.publishing import PublishOptions, publish_images
+from builder.pipeline.titles import Titles
 from builder.publish.choose import open_target
 from builder.publish.sign import Signer
 

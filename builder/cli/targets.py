@@ -65,5 +65,7 @@ def _open(context: click.Context, parameter: click.Parameter, value: str) -> Tar
     return open_target(value)
 
 
-def _make_signer(context: click.Context, parameter: click.Parameter, value: Path | None) -> Signer | None:  # noqa: ARG001 - click's signature
+def _make_signer(context: click.Context, parameter: click.Parameter, value: Path | None) -> Signer | None:
+    if value and not value.is_file():
+        raise click.BadParameter(f"there is no file {value}", context, parameter)
     return Signer(key=value) if value else None

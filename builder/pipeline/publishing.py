@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,13 +15,14 @@ from builder.core.digests import sha256_file
 from builder.core.errors import CheckError, PublishError, UsageError
 from builder.core.events import Sink
 from builder.inspect.inventory import decode_inventory
-from builder.model.catalog import Architecture, Publication, Settings, Sidecar, StoredFile
+from builder.model.catalog import Publication, Settings, Sidecar, StoredFile
 from builder.model.finding import Severity
 from builder.model.manifest import Manifest
 from builder.pipeline.stages import Timing, stage
+from builder.pipeline.titles import Titles, describe_titles
 from builder.pipeline.verify import load_policy
 from builder.publish.layout import image_path, sidecar_path
-from builder.publish.publish import Job, publish, set_up, stamp
+from builder.publish.publish import Job, accept, publish, set_up, stamp
 from builder.publish.sign import Signer
 from builder.publish.target import Target
 from builder.publish.upload import LocalFile
@@ -30,24 +30,6 @@ from builder.publish.upload import LocalFile
 MANIFEST, INVENTORY = ".manifest.json", ".inventory.json.zst"
 _OTHER_SIDECARS = ("spdx.json", "cdx.json", "intoto.jsonl")
 _SHOWN = 5
-_ARCHITECTURES: dict[str, Architecture] = {
-    "amd64": "amd64",
-    "x86_64": "amd64",
-    "arm64": "arm64",
-    "aarch64": "arm64",
-}
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Titles:
-    """What the user says of an image; "" and None leave it to the manifest."""
-
-    flavor: str = ""
-    version: str = ""
-    name: str = ""
-    friendly_name: str = ""
-    architecture: str = ""
-    default: bool | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -75,14 +57,23 @@ def publish_images(
     with stage("check", sink, timing):
         jobs = [_prepare(image, options) for image in images]
     with stage("publish", sink, timing) as running:
-        set_up(target, lambda before: settle(before, options.base_url, target.place, options.signer))
+        set_up(target, lambda before: settle(before, options.base_url, target.place))
+        accept(target, [job.publication for job in jobs], options.channel, options.signer)
+        if options.signer:
+            set_up(target, demand_signatures)
         new = publish(target, jobs, options.channel, options.signer, sink)
         running.detail = f"{len(new)} of {len(jobs)} were not there yet"
     return tuple(job.publication for job in jobs)
 
 
-def settle(before: Settings | None, base_url: str, place: str, signer: Signer | None) -> Settings:
-    """The settings of a catalog that is published to. Who signs once signs always."""
+def demand_signatures(before: Settings | None) -> Settings:
+    """The settings of a catalog that was signed once: it has to be from then on."""
+    assert before is not None
+    return before.model_copy(update={"signed": True})
+
+
+def settle(before: Settings | None, base_url: str, place: str) -> Settings:
+    """The settings of a catalog that is published to."""
     if before is None:
         if not base_url:
             raise PublishError(
@@ -90,21 +81,21 @@ def settle(before: Settings | None, base_url: str, place: str, signer: Signer | 
                 where=place,
                 fix="give --base-url with the address under which Windows sees it",
             )
-        return Settings(base_url=base_url, signed=signer is not None)
+        return Settings(base_url=base_url)
     if base_url and base_url.rstrip("/") != before.base_url.rstrip("/"):
         raise PublishError(
             f"the catalog is for {before.base_url}, not for {base_url}",
             where=place,
             fix="leave --base-url out, or change the catalog: wslimg catalog init TARGET --base-url URL",
         )
-    return before.model_copy(update={"signed": before.signed or signer is not None})
+    return before
 
 
 def _prepare(image: Path, options: PublishOptions) -> Job:
     """The job for one image that deserves it."""
     manifest = read_manifest(image)
     sha256 = _compare(image, manifest)
-    bare = describe(image, manifest, options.titles)
+    bare = describe_titles(image, manifest, options.titles)
     _refuse_findings(image, bare.architecture, options)
     names = (bare.flavor, bare.version, bare.architecture)
     stored = StoredFile(path=image_path(*names, sha256), size=image.stat().st_size, sha256=sha256)
@@ -141,68 +132,6 @@ def _compare(image: Path, manifest: Manifest | None) -> str:
             fix=f"build it again, or remove {_beside(image, MANIFEST)} and give --flavor and --version",
         )
     return sha256
-
-
-def describe(image: Path, manifest: Manifest | None, titles: Titles) -> Publication:
-    """The entry for `image`, without its files. What the user says counts more than the manifest. Raises
-    UsageError for what nobody says."""
-    listed = manifest.catalog if manifest else None
-    flavor = titles.flavor or (listed.flavor if listed else "")
-    version = titles.version or (manifest.version if manifest else "")
-    friendly_name = titles.friendly_name or (listed.friendly_name if listed else "")
-    missing = [
-        option
-        for option, value in (
-            ("--flavor", flavor),
-            ("--version", version),
-            ("--friendly-name", friendly_name),
-        )
-        if not value
-    ]
-    if missing:
-        raise UsageError(
-            f"nothing says what to call it: {', '.join(missing)} missing",
-            where=str(image),
-            fix="give these options, or a `catalog` in the recipe",
-        )
-    own_name = listed.name if listed and not titles.flavor and not titles.version else ""
-    name = titles.name or own_name
-    try:
-        return Publication(
-            flavor=flavor,
-            version=version,
-            architecture=_architecture(image, manifest, titles),
-            name=f"{flavor}-{version}" if name in ("", flavor) else name,
-            friendly_name=friendly_name,
-            default=titles.default if titles.default is not None else bool(listed and listed.default),
-            description=manifest.description if manifest else "",
-            details=listed.details if listed else {},
-            published="",
-            image=StoredFile(path="", size=0, sha256="0" * 64),
-        )
-    except ValidationError as error:
-        first = error.errors()[0]
-        raise UsageError(
-            f"{'.'.join(map(str, first['loc']))} {first['input']!r} cannot be published: {first['msg']}",
-            where=str(image),
-            fix="use letters, digits, '_' and '-', in versions '.', '+' and '~' as well",
-        ) from None
-
-
-def _architecture(image: Path, manifest: Manifest | None, titles: Titles) -> Architecture:
-    """As the user, the manifest or the file's name says. Raises UsageError."""
-    said = titles.architecture or (manifest.architecture if manifest else "")
-    found = [said] if said else re.findall("|".join(_ARCHITECTURES), image.name)
-    known = {_ARCHITECTURES[name] for name in found if name in _ARCHITECTURES}
-    if len(known) != 1:
-        raise UsageError(
-            f"is for {said!r}, which Windows does not have"
-            if said
-            else "nothing says what machines it is for",
-            where=str(image),
-            fix="give --arch amd64 or --arch arm64",
-        )
-    return known.pop()
 
 
 def _refuse_findings(image: Path, architecture: str, options: PublishOptions) -> None:

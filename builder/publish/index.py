@@ -66,30 +66,28 @@ def read_or_nothing(target: Target, path: str) -> bytes | None:
 
 
 def _write_changes(target: Target, channel: Channel, signer: Signer | None) -> bool:
-    """One round; whether anything had to be written. The signature of what changes goes first, so that a
-    killed publisher leaves a list without one rather than with a wrong one."""
+    """One round; whether anything had to be written. Signing, which may fail, comes first; the old signature
+    of what changes goes before it does, so that a killed publisher leaves none rather than a wrong one."""
     expected = expected_files(channel)
     changed = [path for path, data in expected.items() if read_or_nothing(target, path) != data]
+    stale = [path for path in _signed_paths(channel) if _is_stale(target, path, expected[path], signer)]
+    signatures = {path: signer.sign(expected[path]) for path in stale} if signer else {}
+    for path in stale:
+        target.delete(path + SIGNATURE)
     for path in changed:
-        if path in _signed_paths(channel):
-            target.delete(path + SIGNATURE)
         target.put_bytes(path, expected[path])
-    signed = [_update_signature(target, path, expected[path], signer) for path in _signed_paths(channel)]
-    return bool(changed) or any(signed)
+    for path, signature in signatures.items():
+        target.put_bytes(path + SIGNATURE, signature)
+    return bool(changed or stale)
 
 
 def _signed_paths(channel: Channel) -> tuple[str, ...]:
     return tuple(f"{channel.name}/{name}" for name in SIGNED)
 
 
-def _update_signature(target: Target, path: str, data: bytes, signer: Signer | None) -> bool:
-    """Let the signature of `path` be one of `data`, or none; whether it was not."""
+def _is_stale(target: Target, path: str, data: bytes, signer: Signer | None) -> bool:
+    """Whether what is there as the signature of `path` is not one of `data` by `signer`; None wants none."""
     found = read_or_nothing(target, path + SIGNATURE)
     if signer is None:
-        if found is not None:
-            target.delete(path + SIGNATURE)
         return found is not None
-    if found is not None and signer.matches(data, found):
-        return False
-    target.put_bytes(path + SIGNATURE, signer.sign(data))
-    return True
+    return found is None or not signer.matches(data, found)

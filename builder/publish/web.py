@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import secrets
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -16,6 +15,7 @@ from urllib.parse import quote, unquote, urlsplit
 from builder.core.digests import sha256_bytes
 from builder.core.errors import PublishError, ResolveError
 from builder.core.http import Answer, Http, NotFoundError, without_login
+from builder.publish.counted import CountedFile
 from builder.publish.listing import parse_autoindex, parse_multistatus
 from builder.publish.target import BusyError, Capabilities, ConflictError, Count, Info, MissingError
 
@@ -86,7 +86,7 @@ class WebTarget:
 
     def put_file(self, path: str, source: Path, count: Count) -> None:
         """In one request."""
-        with _Counted(source, count) as file:
+        with CountedFile(source, count) as file:
             self._put(path, file.rewind, {})
 
     def put_bytes(self, path: str, data: bytes, *, if_match: str = "", if_absent: bool = False) -> None:
@@ -231,27 +231,6 @@ class WebTarget:
 
     def _address(self, path: str) -> str:
         return f"{self._base}/{quote(path, safe='/-._~+')}"
-
-
-class _Counted(io.FileIO):
-    """A file that tells how much of it was read, since it was last read from the start."""
-
-    def __init__(self, source: Path, count: Count) -> None:
-        super().__init__(source, "rb")
-        self._count, self._sent = count, 0
-
-    def rewind(self) -> BinaryIO:
-        """Itself, for another attempt."""
-        self._count(-self._sent)
-        self._sent = 0
-        self.seek(0)
-        return self
-
-    def read(self, size: int | None = -1) -> bytes:
-        data: bytes = super().read(size) or b""
-        self._sent += len(data)
-        self._count(len(data))
-        return data
 
 
 def _conflict(place: str, path: str) -> ConflictError:

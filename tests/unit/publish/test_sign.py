@@ -115,6 +115,15 @@ def test_who_gives_signatures_up_has_none_left(target: DirectoryTarget, tmp_path
     assert "stable/SHA256SUMS: is not signed" in problems(target, tmp_path / "key.pub")
 
 
+def test_a_key_that_cannot_sign_changes_no_list(target: DirectoryTarget, tmp_path: Path):
+    lists = {path: target.get(path) for path in target.list("stable/")}
+    (tmp_path / "broken").write_text("nothing\n")
+    (tmp_path / "broken.pub").write_text((tmp_path / "key.pub").read_text())
+    with pytest.raises(PublishError, match="cannot sign"):
+        add(target, "2", folder=tmp_path, signer=Signer(key=tmp_path / "broken"))
+    assert {path: target.get(path) for path in target.list("stable/")} == lists
+
+
 def test_a_file_that_is_no_key_says_so(tmp_path: Path):
     (tmp_path / "key").write_text("nothing\n")
     with pytest.raises(PublishError, match="cannot sign"):
