@@ -14,10 +14,6 @@ class Buffers:
     def __init__(self, count: int, size: int) -> None:
         self._size = size
         self._free: SimpleQueue[bytearray | None] = SimpleQueue()
-        self.add(count)
-
-    def add(self, count: int) -> None:
-        """Allow `count` more."""
         for _ in range(count):
             self._free.put(None)
 
