@@ -36,6 +36,12 @@ def is_opaque(folder: bytes) -> bool:
     return any(_has_mark(folder, name) for name in _OPAQUE)
 
 
+def make_opaque(folder: bytes) -> None:
+    """Let nothing of the layers below show through this directory."""
+    trusted, user = _OPAQUE
+    os.setxattr(folder, trusted if flavour() == "trusted" else user, b"y")
+
+
 def _has_mark(folder: bytes, name: bytes) -> bool:
     try:
         return os.getxattr(folder, name, follow_symlinks=False) == b"y"

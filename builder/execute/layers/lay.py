@@ -9,7 +9,7 @@ from collections.abc import Iterable
 
 from builder.core.errors import ExecuteError
 from builder.execute.layers.copy import copy_unchanged
-from builder.execute.layers.form import FULL_DISK, copy_metadata
+from builder.execute.layers.form import FULL_DISK, copy_metadata, make_opaque
 from builder.execute.layers.put import Access, put_entry
 from builder.execute.layers.view import Node, View, join
 from builder.model.operation import Content, PutEntry
@@ -58,7 +58,11 @@ class TopLayer(View):
         place = self._clear(parent, name)
         os.mkdir(place)
         os.chmod(place, 0o755)  # noqa: S103 - whatever the umask is
-        return self._known(join(parent.path, name))
+        folder = self._known(join(parent.path, name))
+        if len(folder.places) == 1:
+            return folder
+        make_opaque(place)  # else what a file had hidden would show again
+        return self._known(folder.path)
 
     def make_link(self, parent: Node, name: bytes, target: bytes, owner: tuple[int, int]) -> None:
         """See Writable."""
