@@ -10,8 +10,10 @@ from pathlib import Path
 from builder.core.blobs import Blobs
 from builder.core.errors import ExecuteError, UsageError
 from builder.execute.engine import Engine, Probe
+from builder.execute.none import NoEngine
 from builder.execute.probe import probe_sandbox
 from builder.execute.sandbox import SandboxEngine
+from builder.model.plan import Plan
 from builder.sandbox.userns import enter_user_namespace
 
 
@@ -35,14 +37,17 @@ def _open_sandbox(cache: Path, blobs: Blobs, isolation: str = "namespaces") -> E
 ENGINES = (EngineRow(name="sandbox", probe=probe_sandbox, open=_open_sandbox),)
 
 
-def open_engine(name: str, cache: Path, blobs: Blobs, *, isolation: str = "namespaces") -> Engine:
-    """The engine `name`, or with "auto" the first that works, its layers below `cache`.
+def open_engine(
+    name: str, cache: Path, blobs: Blobs, *, plan: Plan | None = None, isolation: str = "namespaces"
+) -> Engine:
+    """The engine `name` for `plan` (None: for whatever comes), its layers below `cache`.
 
-    `isolation` "chroot" is the sandbox without namespaces, which only root can have.
+    "auto" is none where `plan` has no commands, and else the first that works. `isolation` "chroot" is the
+    sandbox without namespaces, which only root can have.
 
-    As an ordinary user the whole process enters a user namespace here, for which it must have a single
-    thread. Raises UsageError for a name that is not in the table, and ExecuteError with the reason of each
-    where none works.
+    As an ordinary user the whole process enters a user namespace for the sandbox, for which it must have a
+    single thread. Raises UsageError for a name that is not in the table, or if `plan` has commands and the
+    name is "none", and ExecuteError with the reason of each where none works.
     """
     cache.mkdir(parents=True, exist_ok=True)
     if isolation == "chroot":
@@ -51,13 +56,25 @@ def open_engine(name: str, cache: Path, blobs: Blobs, *, isolation: str = "names
                 f"--isolation=chroot is for the sandbox, not for {name}", fix="leave out --engine"
             )
         return _open_sandbox(cache, blobs, isolation)
+    if name == "none" or (name == "auto" and plan is not None and not plan.commands):
+        return _open_none(blobs, plan)
     if name == "auto":
         return _first_that_works(cache).open(cache, blobs)
     row = next((row for row in ENGINES if row.name == name), None)
     if row is None:
-        known = ", ".join(row.name for row in ENGINES)
+        known = ", ".join([*(row.name for row in ENGINES), "none"])
         raise UsageError(f"there is no engine {name!r} yet, only {known}", fix="leave out --engine")
     return row.open(cache, blobs)
+
+
+def _open_none(blobs: Blobs, plan: Plan | None) -> Engine:
+    if plan is not None and plan.commands:
+        named = "".join(f"\n  {each.place or 'implied'}: {each.title}" for each in plan.commands)
+        raise UsageError(
+            f"--engine none runs no commands, but the recipe needs them for:{named}",
+            fix="leave out --engine, or these steps",
+        )
+    return NoEngine(blobs)
 
 
 def _first_that_works(cache: Path) -> EngineRow:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from builder.model.operation import Operation
+from builder.model.operation import Exec, Operation
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -47,3 +47,8 @@ class Plan:
     def key(self) -> str:
         """The key of the finished tree."""
         return self.operations[-1].key if self.operations else self.base.key
+
+    @property
+    def commands(self) -> tuple[PlannedOperation, ...]:
+        """The operations that need a container."""
+        return tuple(planned for planned in self.operations if isinstance(planned.operation, Exec))

@@ -30,7 +30,7 @@ def open_shell(path: Path, at: str | None, options: BuildOptions, argv: tuple[st
     followed = follow_fitting_lock(loaded, architecture, sink) is not None
     options = replace(options, locked=options.locked or followed)
     prepared = prepare(loaded, architecture, options, sink, timing)
-    with closing(start_engine(prepared, options, sink)) as engine:
+    with closing(start_engine(prepared, options, sink, for_shell=True)) as engine:
         if at == "failed":
             return open_failed_tree(prepared.plan, engine, argv)
         return engine.shell(_find_layer(prepared.plan, at, engine, path), argv=argv)
@@ -45,5 +45,6 @@ def _find_layer(plan: Plan, at: str | None, engine: Engine, path: Path) -> Layer
         )
     layer = engine.layer(keys[number - 1])
     if layer is None:
-        raise UsageError(f"operation {number} has not been built", fix=f"build it with `wslimg build {path}`")
+        build = f"wslimg build --engine {engine.name} {path}"
+        raise UsageError(f"operation {number} has not been built", fix=f"build it with `{build}`")
     return layer

@@ -13,8 +13,15 @@ _WARNING = (
 )
 
 
-def start_engine(prepared: Prepared, options: BuildOptions, sink: Sink) -> Engine:
-    """The engine for `prepared`; says so where it hardly isolates. Raises UsageError, ExecuteError."""
+def start_engine(prepared: Prepared, options: BuildOptions, sink: Sink, *, for_shell: bool = False) -> Engine:
+    """The engine for the plan of `prepared`, or for a shell in what that left; says so where it hardly
+    isolates. Raises UsageError, ExecuteError."""
     if options.isolation == "chroot":
         sink(Note(message=_WARNING, level="warning"))
-    return open_engine(options.engine, options.cache, prepared.supply.blobs, isolation=options.isolation)
+    return open_engine(
+        options.engine,
+        options.cache,
+        prepared.supply.blobs,
+        plan=None if for_shell else prepared.plan,
+        isolation=options.isolation,
+    )

@@ -37,6 +37,10 @@ def _open_chroot(cache: Path) -> Engine:
     return open_engine("sandbox", cache, Blobs(cache / "blobs"), isolation="chroot")
 
 
+def _open_none(cache: Path) -> Engine:
+    return open_engine("none", cache, Blobs(cache / "blobs"))
+
+
 ROWS: dict[str, Callable[[Path], Engine]] = (
     {"chroot": _open_chroot, "sandbox-root": _open_sandbox}
     if os.geteuid() == 0
@@ -145,7 +149,14 @@ def base_entries() -> Iterable[Entry]:
 CAPABILITY = bytes.fromhex("0100000200200000000000000000000000000000")
 
 
-@pytest.fixture(scope="session", params=sorted(ROWS))
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Run each test on every row; those of trees also without any engine."""
+    if "bench" in metafunc.fixturenames:
+        rows = [*sorted(ROWS), *(["none"] if metafunc.module.__name__.endswith("test_tree") else [])]
+        metafunc.parametrize("bench", rows, indirect=True, scope="session")
+
+
+@pytest.fixture(scope="session")
 def bench(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
     """The engine of the row."""
     if not BUSYBOX.exists():
@@ -153,7 +164,7 @@ def bench(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
     if request.param == "sandbox-rootless" and not _has_subordinate_ids():
         _missing("this user has no subordinate ids")
     cache = tmp_path_factory.mktemp(request.param)
-    engine = ROWS[request.param](cache)
+    engine = (ROWS | {"none": _open_none})[request.param](cache)
     base = engine.base(sha256_bytes(b"base"), base_entries)
     yield Bench(engine=engine, cache=cache, base=base, rootless=request.param.endswith("rootless"))
     engine.close()

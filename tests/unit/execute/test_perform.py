@@ -122,5 +122,21 @@ def test_another_failure_names_place_and_title_too():
 
 
 def test_an_engine_that_there_is_not_is_named_with_those_there_are(tmp_path):
-    with pytest.raises(UsageError, match="there is no engine 'docker' yet, only sandbox"):
+    with pytest.raises(UsageError, match="there is no engine 'docker' yet, only sandbox, none"):
         open_engine("docker", tmp_path, None)
+
+
+def test_without_commands_no_engine_is_probed_or_needed(tmp_path):
+    quiet = plan(Put(), Remove(patterns=("/x",)))
+    assert open_engine("auto", tmp_path, None, plan=quiet).name == "none"
+
+
+def test_none_is_refused_with_the_steps_that_need_commands(tmp_path):
+    with pytest.raises(UsageError) as caught:
+        open_engine("none", tmp_path, None, plan=plan(Put(), Exec(argv=("true",)), Exec(argv=("false",))))
+    assert str(caught.value) == (
+        "--engine none runs no commands, but the recipe needs them for:\n"
+        "  r.yaml:2:3: step 2\n"
+        "  r.yaml:3:3: step 3\n"
+        "  fix: leave out --engine, or these steps"
+    )
