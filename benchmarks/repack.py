@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from benchmarks.inputs import Input, make, warm
@@ -67,20 +68,29 @@ def run(chosen: Input, rounds: int, scratch: Path) -> Section:
     for number in range(rounds):
         cache, output = scratch / f"cache-{number}", scratch / "image"
         cold = f"{base}{output} cache={cache} trust=1 key={number}"
-        found["cold"].append(measure(cold, cwd=Path.cwd(), output=output))
+        forget = partial(shutil.rmtree, cache, ignore_errors=True)
+        found["cold"].append(measure(cold, cwd=Path.cwd(), output=output, prepare=forget))
         for case in CASES:
-            if case.change:
-                case.change(tree)
-            if not case.keep_output:
-                output.unlink()
             options = case.options.format(cache=cache, key=number)
-            done = measure(f"{base}{output} {options}", cwd=Path.cwd(), output=output)
+            done = measure(
+                f"{base}{output} {options}",
+                cwd=Path.cwd(),
+                output=output,
+                prepare=partial(_prepare, case, tree, output),
+            )
             found[case.title].append(done)
             print(f"{chosen.name} {number + 1}/{rounds}: {case.title}: {done}", flush=True)
             _compare(base, output, scratch / "check")
         shutil.rmtree(cache)
     shutil.rmtree(tree / "usr/share/wslimg-benchmark", ignore_errors=True)
     return _section(chosen, rounds, entries, size, found)
+
+
+def _prepare(case: Case, tree: Path, output: Path) -> None:
+    if case.change:
+        case.change(tree)
+    if not case.keep_output:
+        output.unlink(missing_ok=True)
 
 
 def _compare(base: str, output: Path, check: Path) -> None:

@@ -56,7 +56,9 @@ def render(section: Section) -> str:
         "|---|--:|--:|--:|--:|--:|--:|--:|\n"
     )
     rows = "".join(_row(row) for row in section.rows)
-    return f"## {section.title}\n\n{section.intro}\n\n{_machine()}\n\n{head}{rows}"
+    others = max((row.measure.others for row in section.rows), default=0.0)
+    noise = f"Other processes used up to {others:.0%} of the processors meanwhile."
+    return f"## {section.title}\n\n{section.intro}\n\n{_machine()} {noise}\n\n{head}{rows}"
 
 
 def _row(row: Row) -> str:
@@ -74,8 +76,7 @@ def _row(row: Row) -> str:
 def _machine() -> str:
     models = re.findall(r"model name\s*:\s*(.*)", Path("/proc/cpuinfo").read_text())
     model = models[0] if models else platform.machine()
-    load = os.getloadavg()[2]
     return (
         f"{datetime.now(UTC):%Y-%m-%d}; {len(os.sched_getaffinity(0))} cores of {model}, "
-        f"Linux {platform.release()}, Python {platform.python_version()}; load {load:.1f}."
+        f"Linux {platform.release()}, Python {platform.python_version()}."
     )
