@@ -10,6 +10,7 @@ The folders are the pipeline, in this order::
     inspect   Image -> Inventory             what is inside
     check     Image -> Report                what WSL would make of it
     trial     Image -> Trial                 what happens when WSL imports and starts it
+    publish   Images -> Catalog              what `wsl --install NAME` reads
 
 `pipeline` joins them, `cli` starts it, `console` shows it. Below the stages lie the kinds of
 `sources` and `steps`, what WSL itself does (`wsl`) and its bsdtar (`extraction`), the archive format

@@ -37,5 +37,5 @@ def tool():
 
 
 def pytest_make_parametrize_id(config: pytest.Config, val: object, argname: str) -> str | None:
-    """Bytes are named by their place: compressed ones hold the time, and xdist needs the same ids everywhere."""
+    """Bytes are named by their place: compressed ones hold the time, and xdist wants equal ids."""
     return argname if isinstance(val, bytes) else None
