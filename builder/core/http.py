@@ -1,4 +1,7 @@
-"""HTTP with retries, proxies, company certificates and lengths. The only owner of `requests`."""
+"""HTTP with retries, proxies, company certificates and lengths. The only owner of `requests`.
+
+It is imported when first used: that takes a fifth of the time in which a build without downloads starts.
+"""
 
 from __future__ import annotations
 
@@ -9,13 +12,14 @@ import time
 from collections.abc import Callable, Generator, Iterator, Mapping
 from dataclasses import dataclass, field
 from email.utils import parsedate_to_datetime
-from typing import BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 from urllib.parse import urlsplit, urlunsplit
-
-import requests
 
 from builder import __version__
 from builder.core.errors import ResolveError
+
+if TYPE_CHECKING:
+    import requests
 
 _CHUNK = 1 << 18
 _LONGEST_PAUSE = 120.0
@@ -87,6 +91,8 @@ class Http:
         A transfer that breaks is resumed where it stopped. `authorization` is sent to the host of `url` and
         to no other. Raises NotFoundError, RefusedError or UnreachableError.
         """
+        import requests
+
         done, problem, pause = start, "", 0.0
         for attempt in range(self.attempts):
             self._wait(attempt, pause)
@@ -135,6 +141,8 @@ class Http:
         )
 
     def _exchange(self, url: str, limit: int, request: Callable[[], requests.Response]) -> Answer:
+        import requests
+
         problem, pause = "", 0.0
         for attempt in range(self.attempts):
             self._wait(attempt, pause)
@@ -190,6 +198,8 @@ class Http:
         )
 
     def _session(self) -> requests.Session:
+        import requests
+
         session: requests.Session | None = getattr(self._local, "session", None)
         if session is None:
             session = self._local.session = requests.Session()
@@ -206,7 +216,7 @@ class _PassingError(Exception):
         self.pause = pause
 
 
-class _Authorization(requests.auth.AuthBase):
+class _Authorization:
     """Sets the header once: `requests` takes it away where a redirect leaves the host, and does not replace
     it by what ~/.netrc has for the host."""
 

@@ -8,8 +8,6 @@ from __future__ import annotations
 import io
 from pathlib import Path
 
-from PIL import Image, UnidentifiedImageError
-
 from builder.core.errors import RecipeError
 from builder.core.resources import resource_folder
 from builder.model.assets import Assets
@@ -43,6 +41,8 @@ def _read_icon(path: Path, where: str) -> bytes:
 
 def _convert(data: bytes, path: Path, where: str) -> bytes:
     """`data`, a picture, as ICO in every size up to its own."""
+    from PIL import Image, UnidentifiedImageError  # slow to import, and few recipes bring a picture
+
     try:
         picture = Image.open(io.BytesIO(data)).convert("RGBA")
     except (UnidentifiedImageError, OSError) as error:
