@@ -36,9 +36,7 @@ def main() -> NoReturn:
     with open(int(sys.argv[1]), "rb") as file:
         order: dict[str, Any] = marshal.load(file)  # noqa: S302 - written by our own parent
     sys.path.clear()  # nothing may be imported from the image
-    capabilities = _bounding_set(order["pid"])
-    _join_control_group(order["pid"])
-    _join_namespaces(order["pid"], network=order["network"])
+    capabilities = _join(order)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     child = os.fork()
     if child == 0:
@@ -46,6 +44,18 @@ def main() -> NoReturn:
     signal.signal(signal.SIGTERM, lambda *_: _kill_session(child))
     code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
     sys.exit(code if code >= 0 else 128 - code)
+
+
+def _join(order: dict[str, Any]) -> frozenset[int]:
+    """Enter the container; returns what its PID 1 may do. Ends the process where that has ended."""
+    try:
+        capabilities = _bounding_set(order["pid"])
+        _join_control_group(order["pid"])
+        _join_namespaces(order["pid"], network=order["network"])
+    except (FileNotFoundError, ProcessLookupError):
+        os.write(2, b"its first process, a shell or init, has ended\n")
+        sys.exit(_NOT_FOUND)
+    return capabilities
 
 
 def _bounding_set(pid: int) -> frozenset[int]:

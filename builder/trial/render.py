@@ -24,7 +24,7 @@ def render_text(report: TrialReport) -> str:
 
 def _stage_lines(stage: Stage) -> list[str]:
     head = f"{stage.name:<13} {_MARKS[stage.outcome]}"
-    if stage.reason:
+    if stage.reason and stage.outcome is Outcome.SKIPPED:
         head += f": {stage.reason}"
     elif stage.outcome is not Outcome.SKIPPED:
         head += f" ({stage.seconds:.1f} s)"

@@ -13,7 +13,6 @@
 
 from __future__ import annotations
 
-import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -22,6 +21,7 @@ from pathlib import Path
 
 from builder.core.errors import UsageError
 from builder.core.events import Note, Sink, StageFinished, StageStarted, discard
+from builder.extraction.remove import remove_tree
 from builder.model.manifest import TestCase
 from builder.sandbox.boot import refuse_boot
 from builder.sandbox.userns import enter_user_namespace
@@ -85,7 +85,7 @@ def _work_folder(*, keep: bool, sink: Sink) -> Iterator[Path]:
         if keep:
             sink(Note(message=f"kept {folder}; remove it with: sudo rm -rf {folder}"))
         else:
-            shutil.rmtree(folder)
+            remove_tree(folder)
 
 
 @dataclass(frozen=True, kw_only=True)

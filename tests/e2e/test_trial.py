@@ -185,6 +185,13 @@ def test_another_bsdtar_that_judges_otherwise_is_told(
     assert (found.findings[-1].message == "other words") is (status == 1)
 
 
+def test_a_tree_deeper_than_any_path_leaves_nothing(make_image: Maker) -> None:
+    image = make_image()
+    with tarfile.open(image, "w", format=tarfile.GNU_FORMAT) as tar:
+        add(tar, "a/" * 3000 + "x", b"", 0o644)
+    assert "WSL002" in errors(try_image(image, TrialOptions()), "import")[0]
+
+
 def test_a_truncated_image_is_refused(make_image: Maker) -> None:
     image = make_image()
     image.write_bytes(image.read_bytes()[:-5000])
@@ -264,6 +271,7 @@ def test_the_first_launch_has_a_terminal_of_its_own_and_the_environment_of_wsl(m
 def test_an_image_without_shell_cannot_be_started(make_image: Maker) -> None:
     report = try_image(make_image(links=False), TrialOptions())
     assert stage(report, "boot").outcome is Outcome.FAILED
+    assert "Traceback" not in str(report) and "enter.py" not in str(report)
     assert stage(report, "tests").outcome is Outcome.SKIPPED
 
 
