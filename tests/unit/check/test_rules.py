@@ -292,6 +292,66 @@ def test_microsofts_verdicts(rule: str, tmp_path: Path) -> None:
     assert rule in rules_of(report)
 
 
+QUIRKS: dict[str, tuple[bytes, set[str]]] = {
+    "the whole value of oobe.command is a path": (conf("oobe.sh", "oobe.sh --quick"), {"MS15"}),
+    "links to oobe.command are not followed": (
+        image(
+            *good(
+                file("etc/wsl-distribution.conf", CONF.replace("/usr/libexec/wsl/oobe.sh", "/bin/oobe")),
+                program("usr/bin/oobe", "#!/bin/sh\n"),
+            )
+        ),
+        {"MS15", "MS15W"},
+    ),
+    "defaultUid is compared as text": (conf("= 1000", "= 01000"), {"MS16W"}),
+    "a readable profile template warns": (
+        plus(file("usr/lib/wsl/terminal.json", '{"profiles": [{}]}', 0o644)),
+        {"MS18W"},
+    ),
+    "systemd = false asks for /sbin/init too": (MICROSOFT["MS19I"], {"MS19I"}),
+    "keys may be in capitals": (wsl("[BOOT]\nSYSTEMD = true\n"), set()),
+    "a key twice stops it": (wsl("[boot]\nsystemd = true\nsystemd = true\n"), {"MS14X"}),
+    "a byte order mark stops it": (wsl("\ufeff[boot]\nsystemd = true\n"), {"MS14X"}),
+    "the group of /etc/shadow is free": (plus(file("etc/shadow", "root:*:1::::::\n", 0, gid=42)), set()),
+    "a hash in /etc/shadow is not seen": (plus(file("etc/shadow", "root:$6$x$y:1::::::\n", 0o640)), set()),
+    "bash is judged where it is": (plus(program("usr/bin/bash", elf(183))), {"MS22"}),
+    "a script is no shell": (plus(program("usr/bin/sh", "#!/bin/busybox\n")), {"MS22"}),
+    "requires do not count": (
+        plus(symlink("etc/systemd/system/x.target.requires/systemd-resolved.service", "/x")),
+        set(),
+    ),
+    "a wish in /lib is not looked for": (
+        plus(symlink("lib/systemd/system/x.target.wants/tmp.mount", "../tmp.mount")),
+        set(),
+    ),
+    "a wish that is a link to nothing does not count": (
+        plus(symlink("etc/systemd/system/x.target.wants/tmp.mount", "/dev/null")),
+        set(),
+    ),
+    "a mask elsewhere does not help": (
+        plus(
+            symlink("usr/lib/systemd/system/x.target.wants/tmp.mount", "../tmp.mount"),
+            symlink("usr/lib/systemd/system/tmp.mount", "/dev/null"),
+        ),
+        {"MS23W"},
+    ),
+    "what bsdtar refuses is not its business": (plus(hardlink("h", "missing")), set()),
+    "fstab, resolv.conf and machine-id neither": (
+        plus(
+            file("etc/fstab", "LABEL=a /b ext4\n"), file("etc/resolv.conf"), file("etc/machine-id", "0" * 32)
+        ),
+        set(),
+    ),
+}
+
+
+@pytest.mark.parametrize("quirk", sorted(QUIRKS))
+def test_microsoft_finds_exactly_this(quirk: str, tmp_path: Path) -> None:
+    data, expected = QUIRKS[quirk]
+    report = check_bytes(data, tmp_path, CheckOptions(profile=Profile.MICROSOFT))
+    assert rules_of(report) == expected
+
+
 def test_every_verdict_of_microsoft_has_its_image() -> None:
     assert {rule.id for rule in MICROSOFT_RULES} == set(MICROSOFT)
 
