@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from builder.core.errors import UsageError
 from builder.core.events import Note, Sink
 from builder.execute.choose import open_engine
 from builder.execute.engine import Engine
@@ -16,6 +17,8 @@ _WARNING = (
 def start_engine(prepared: Prepared, options: BuildOptions, sink: Sink, *, for_shell: bool = False) -> Engine:
     """The engine for the plan of `prepared`, or for a shell in what that left; says so where it hardly
     isolates. Raises UsageError, ExecuteError."""
+    if for_shell and options.engine == "none":
+        raise UsageError("--engine none can open no shell", fix="leave out --engine")
     if options.isolation == "chroot":
         sink(Note(message=_WARNING, level="warning"))
     return open_engine(
