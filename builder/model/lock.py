@@ -85,6 +85,7 @@ class ImageSource(LockModel):
 
     `manifest` is the digest of the manifest for this architecture (of the configuration, where an archive
     of `docker save` has none), `platform` what it is for (linux/arm64/v8), `layers` begin with the lowest.
+    `user` is the account that it runs as, if that is in its /etc/passwd and not root's.
     """
 
     kind: Literal["image"] = "image"
@@ -93,6 +94,7 @@ class ImageSource(LockModel):
     manifest: Sha256
     layers: tuple[UnfoldedTar, ...]
     config: ImageConfig
+    user: str = ""
 
 
 class ArchiveSource(LockModel):

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from builder.core.blobs import Blobs
 from builder.core.errors import UsageError
-from builder.core.events import Sink
+from builder.core.events import Note, Sink
 from builder.core.places import cache_folder
 from builder.load.assets import read_assets
 from builder.load.recipe import LoadedRecipe, load_recipe
@@ -128,6 +128,8 @@ def prepare(
     with stage("resolve", sink, timing) as running:
         lock = find_lock(loaded, architecture, options, supply, keep=keep_lock)
         running.detail = _describe_lock(loaded, lock)
+        for line in kind_of(loaded.recipe.source.model).remarks(lock):
+            sink(Note(message=line))
     with stage("plan", sink, timing) as running:
         inputs = refresh_inputs(loaded, options.cache, networked=options.refresh, steps=options.refresh_steps)
         plan = make_plan(loaded, lock, architecture, inputs)

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from builder.core.digests import sha256_json
 from builder.core.errors import RecipeError
 from builder.model.assets import Assets
-from builder.model.lock import ArchitectureLock
+from builder.model.lock import ArchitectureLock, ImageSource
 from builder.model.operation import Operation
 from builder.model.plan import Plan, PlannedBase, PlannedOperation
 from builder.plan.keys import base_key, operation_key
@@ -40,7 +40,7 @@ def plan_recipe(
     drafts = [
         *(("configure the base", "", -1, operation) for operation in preparation),
         *_plan_steps(recipe, lock, family, architecture, inputs, places),
-        *(("WSL settings", "", -1, operation) for operation in _finish(recipe, family, assets)),
+        *(("WSL settings", "", -1, operation) for operation in _finish(recipe, lock, family, assets)),
     ]
     return Plan(
         name=recipe.name,
@@ -89,8 +89,18 @@ def _plan_steps(
             yield step.model.title, place, index, operation
 
 
-def _finish(recipe: Recipe, family: Family, assets: Assets) -> tuple[Operation, ...]:
-    return wsl_operations(recipe, family, assets, digest_recipe(recipe))
+def _finish(recipe: Recipe, lock: ArchitectureLock, family: Family, assets: Assets) -> tuple[Operation, ...]:
+    user = lock.source.user if isinstance(lock.source, ImageSource) else ""
+    decided = _with_user_of_image(recipe, user)
+    return wsl_operations(decided, family, assets, digest_recipe(recipe))
+
+
+def _with_user_of_image(recipe: Recipe, user: str) -> Recipe:
+    """Sessions belong to the account that the container image runs as, if nothing else decides it:
+    user.default of wsl.conf would outrank whoever is made at the first run."""
+    if not user or recipe.first_run.mode != "none" or recipe.wsl.default_user is not None:
+        return recipe
+    return recipe.model_copy(update={"wsl": recipe.wsl.model_copy(update={"default_user": user})})
 
 
 def _chain(parent: str, drafts: Iterable[Draft]) -> Iterator[PlannedOperation]:

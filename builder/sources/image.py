@@ -45,7 +45,7 @@ from builder.sources.oci.local import Layout, open_files, read_saved
 from builder.sources.oci.manifest import Index, Manifest, Platform, parse_document, parse_platform
 from builder.sources.oci.reference import locate, locate_mirror, parse_reference
 from builder.sources.oci.registry import Registry
-from builder.sources.oci.settings import describe_left_behind, image_operations
+from builder.sources.oci.settings import describe_left_behind, find_user, image_operations
 from builder.sources.source import SourceKind, SourceModel, StepRequest, Supply, no_surroundings
 
 _FORMAT = "image-1"
@@ -122,8 +122,6 @@ def resolve_image(
     opened = _open(source, supply)
     platform = _choose_platform(source, architecture, opened.name)
     image, layers = _load(opened, platform, supply)
-    for line in describe_left_behind(image.configuration.settings):
-        supply.sink(Note(message=line))
     tree = pull.merge_tars(layers, supply.blobs, opened.name)
     return ArchitectureLock(
         time=image.configuration.created or newest(tree.entries()),
@@ -134,6 +132,7 @@ def resolve_image(
             manifest=image.manifest,
             layers=layers,
             config=image.configuration.settings,
+            user=find_user(image.configuration.settings, tree),
         ),
     )
 
@@ -170,6 +169,12 @@ def describe_image(locked: ImageSource) -> str:
     return f"{count} layer{'s' if count != 1 else ''}, {size / 1e6:.0f} MB, sha256 {locked.manifest[:12]}"
 
 
+def image_remarks(lock: ArchitectureLock) -> tuple[str, ...]:
+    """What the image says that the system does not do."""
+    assert isinstance(lock.source, ImageSource)
+    return describe_left_behind(lock.source.config, lock.source.user)
+
+
 IMAGE = SourceKind(
     model=Image,
     locked=ImageSource,
@@ -180,6 +185,7 @@ IMAGE = SourceKind(
     operations=locked_operations,
     surround=no_surroundings,
     describe=describe_image,
+    remarks=image_remarks,
 )
 
 

@@ -77,7 +77,7 @@ class SourceKind(Generic[Model, Locked]):
     the lock alone: `inputs` are the lines that the key of the base digests, `entries` yields the base, and
     `operations` finish it in a container. The second argument of all three is the architecture.
     `surround` lets the package manager of networked commands reach what the build itself uses. `describe`
-    says in a few words what is locked.
+    says in a few words what is locked, `remarks` what of it the image will not do, a line each.
     """
 
     model: type[Model]
@@ -89,6 +89,7 @@ class SourceKind(Generic[Model, Locked]):
     operations: Callable[[Locked, str], tuple[Operation, ...]]
     surround: Callable[[Model, Supply], AbstractContextManager[Surroundings]]
     describe: Callable[[Locked], str]
+    remarks: Callable[[ArchitectureLock], tuple[str, ...]] = lambda _lock: ()
 
 
 def no_surroundings(_source: SourceModel, _supply: Supply) -> AbstractContextManager[Surroundings]:

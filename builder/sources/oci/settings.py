@@ -1,8 +1,9 @@
 """What an image says of its containers, as far as a system has a place for it.
 
 ENV goes to /etc/profile.d, which login shells read (the ones WSL starts are). A folder of PATH is put before
-what is there, as WSL adds the folders of Windows to PATH; everything else has no counterpart, or one that
-the recipe decides about, and is told instead.
+what is there, as WSL adds the folders of Windows to PATH. USER becomes `user.default` of wsl.conf where the
+recipe leaves that open. Everything else has no counterpart, or one that the recipe decides about, and is told
+instead.
 """
 
 from __future__ import annotations
@@ -15,9 +16,12 @@ from builder.core.digests import sha256_bytes
 from builder.model.entry import Kind
 from builder.model.lock import ImageConfig
 from builder.model.operation import Content, Operation, Put, PutEntry
+from builder.sources.oci.flatten import Tree
 
 PROFILE = "/etc/profile.d/00-image-env.sh"
 _STANDARD = frozenset(f"{prefix}/{name}" for prefix in ("", "/usr", "/usr/local") for name in ("bin", "sbin"))
+# As a recipe's wsl.default_user: what every tool takes.
+_ACCOUNT = re.compile(r"[a-z_][a-z0-9_-]{0,30}")
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _OF_SESSIONS = {
     **dict.fromkeys(
@@ -38,16 +42,24 @@ def image_operations(config: ImageConfig) -> tuple[Operation, ...]:
     return (Put(entries=(PutEntry(path=PROFILE, kind=Kind.FILE, content=content),)),)
 
 
-def describe_left_behind(config: ImageConfig) -> tuple[str, ...]:
-    """A line for each thing the image says that the system does not do, and what to do about it."""
+def find_user(config: ImageConfig, tree: Tree) -> str:
+    """The name in /etc/passwd of `tree` that USER (NAME or UID, either with :GROUP) stands for; empty for
+    root, and where there is no such account."""
+    wanted = config.user.partition(":")[0]
+    lines = (tree.read(b"etc/passwd") or b"").decode("utf-8", "replace").splitlines()
+    accounts = [fields for fields in (line.split(":") for line in lines) if len(fields) > 2]
+    for name, _, uid, *_ in accounts:
+        if wanted in (name, uid) and uid != "0" and _ACCOUNT.fullmatch(name):
+            return name
+    return ""
+
+
+def describe_left_behind(config: ImageConfig, user: str = "") -> tuple[str, ...]:
+    """A line for each thing the image says that the system does not do, and what to do about it. `user` is
+    the account that USER stands for."""
     return (
         *(f"ENV {name} is not kept: {why}" for name, why in _refused(config)),
-        *_tell(
-            "USER",
-            config.user,
-            "name that account in wsl.default_user",
-            ("", "0", "root", "0:0", "root:root"),
-        ),
+        *_tell_user(config.user, user),
         *_tell("WORKDIR", config.working_dir, "shells start where WSL puts them", ("", "/")),
         *_tell("SHELL", _command(config.shell), "steps run with their own shell"),
         *_tell("ENTRYPOINT", _command(config.entrypoint), "start it with wsl.boot_command or a systemd unit"),
@@ -61,6 +73,14 @@ def describe_left_behind(config: ImageConfig) -> tuple[str, ...]:
 def _tell(name: str, value: str, advice: str, usual: tuple[str, ...] = ("",)) -> Iterator[str]:
     if value not in usual:
         yield f"{name} {value} has no effect: {advice}"
+
+
+def _tell_user(wanted: str, user: str) -> Iterator[str]:
+    if user:
+        yield f"USER {wanted}: sessions are {user}'s where first_run is none and wsl.default_user not given"
+    else:
+        advice = "there is no such account; add one with `users` and name it in wsl.default_user"
+        yield from _tell("USER", wanted, advice, ("", "0", "root", "0:0", "root:root"))
 
 
 def _command(words: tuple[str, ...]) -> str:

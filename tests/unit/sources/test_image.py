@@ -13,11 +13,20 @@ from pydantic import ValidationError
 
 from builder.core.blobs import Blobs
 from builder.core.errors import ResolveError
-from builder.core.events import Event, Note
-from builder.model.lock import ImageConfig, ImageSource
+from builder.model.entry import Entry, Kind
+from builder.model.lock import ArchitectureLock, ImageConfig, ImageSource
 from builder.model.operation import Put
-from builder.sources.image import Image, fetch_image, image_entries, image_inputs, resolve_image
-from builder.sources.oci.settings import describe_left_behind, image_operations
+from builder.pack.memory import with_content
+from builder.sources.image import (
+    Image,
+    fetch_image,
+    image_entries,
+    image_inputs,
+    image_remarks,
+    resolve_image,
+)
+from builder.sources.oci.flatten import Tree
+from builder.sources.oci.settings import describe_left_behind, find_user, image_operations
 from builder.sources.source import Supply
 
 from .oci.layers import file, folder, make_tar
@@ -152,25 +161,48 @@ def test_a_folder_that_is_no_image_says_what_to_write(tmp_path: Path) -> None:
     assert "write `archive: FILE`" in str(caught.value)
 
 
-def test_what_is_not_carried_over_is_told_when_it_is_resolved(tmp_path: Path) -> None:
-    content, seen = Content(), list[Event]()
-    config = {
-        "User": "app",
-        "Cmd": ["serve", "it all"],
-        "ExposedPorts": {"80/tcp": {}},
-        "Env": ["LANG=C", "A=1"],
-    }
-    content.image(LOWER, config=config, tag="v1")
+CONFIG = {
+    "User": "app",
+    "Cmd": ["serve", "it all"],
+    "ExposedPorts": {"80/tcp": {}},
+    "Env": ["LANG=C", "A=1"],
+}
+
+
+def test_what_is_not_carried_over_is_told_of_every_lock(tmp_path: Path) -> None:
+    content = Content()
+    content.image(LOWER, config=CONFIG, tag="v1")
     write_layout(tmp_path / "oci", content, "v1")
-    given = Supply(blobs=Blobs(tmp_path / "blobs"), folder=tmp_path, sink=seen.append)
-    resolve_image(Image(layout=Path("oci")), "amd64", (), given)
-    told = [event.message for event in seen if isinstance(event, Note)]
-    assert told == [
+    lock = resolve_image(Image(layout=Path("oci")), "amd64", (), supply(tmp_path))
+    assert image_remarks(ArchitectureLock.model_validate_json(lock.model_dump_json())) == (
         "ENV LANG is not kept: the recipe decides it: wsl.locale",
-        "USER app has no effect: name that account in wsl.default_user",
+        "USER app has no effect: there is no such account; add one with `users` and name it in "
+        "wsl.default_user",
         "CMD serve 'it all' has no effect: start it with wsl.boot_command or a systemd unit",
         "EXPOSE 80/tcp has no effect: WSL forwards ports by itself",
-    ]
+    )
+
+
+@pytest.mark.parametrize(
+    ("user", "found"),
+    [
+        ("app", "app"),
+        ("app:staff", "app"),
+        ("1000", "app"),
+        ("1000:50", "app"),
+        ("", ""),
+        ("0:0", ""),
+        ("root", ""),
+        ("admin", ""),
+        ("77", ""),
+        ("Odd", ""),
+    ],
+)
+def test_user_is_looked_up_in_the_image(user: str, found: str) -> None:
+    tree = Tree()
+    data = b"root:x:0:0::/root:\nadmin:x:0:0::/:\napp:x:1000:50::/:/bin/sh\nOdd:x:5:5::/:\nbad\n"
+    tree.apply([with_content(Entry(b"etc/passwd", Kind.FILE, 0o644), data)], "here")
+    assert find_user(ImageConfig(user=user), tree) == found
 
 
 def profile(*env: str) -> str:
