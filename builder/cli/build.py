@@ -13,6 +13,7 @@ from builder.cli.options import (
     engine_option,
     format_option,
     isolation_option,
+    mirror_option,
     progress_options,
     recipe_argument,
 )
@@ -42,9 +43,7 @@ from builder.pipeline.prepare import BuildOptions
     type=click.Path(path_type=Path),
     help="Build exactly what this bundle of `wslimg fetch` holds, without any network.",
 )
-@click.option(
-    "--mirror", metavar="URL", help="Download packages from this mirror; changes no byte of the image."
-)
+@mirror_option("Download packages from this mirror; changes no byte of the image.")
 @click.option(
     "--refresh",
     is_flag=True,
@@ -105,7 +104,7 @@ def build(
 @recipe_argument
 @architecture_option
 @click.option("--locked", is_flag=True, help="Plan what the lock says, without asking the mirror.")
-@click.option("--mirror", metavar="URL", help="Read package indexes from this mirror.")
+@mirror_option("Read package indexes from this mirror.")
 @format_option("text", "json")
 @progress_options
 def plan(

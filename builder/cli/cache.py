@@ -44,9 +44,9 @@ def prune(limit: str) -> None:
 
 
 def _read_size(text: str) -> int:
-    units = {"": 1, "B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12}
+    units = {"": 1, "K": 10**3, "M": 10**6, "G": 10**9, "T": 10**12}
     number = text.upper().rstrip("BKMGT")
-    unit = text.upper()[len(number) :]
+    unit = text.upper()[len(number) :].removesuffix("B")
     try:
         return int(float(number) * units[unit])
     except (KeyError, ValueError):

@@ -11,6 +11,7 @@ from builder.check.explain import explain
 from builder.check.formats import FORMATS, render
 from builder.check.options import CheckOptions, Disabled, Profile, parse_version
 from builder.check.run import check as check_file
+from builder.cli.options import ARCHITECTURES
 from builder.core.errors import ExitCode, UsageError
 from builder.pipeline.verify import load_policy
 
@@ -47,7 +48,7 @@ def _show_explanation(context: click.Context, parameter: click.Parameter, value:
 @click.option("--format", "form", type=click.Choice(list(FORMATS)), default="text", show_default=True)
 @click.option("--strict", is_flag=True, help="Let warnings fail, too.")
 @click.option(
-    "--arch", type=click.Choice(["amd64", "arm64"]), help="What the image is for. [default: as its /bin/sh]"
+    "--arch", type=click.Choice(ARCHITECTURES), help="What the image is for. [default: as its /bin/sh]"
 )
 @click.option(
     "--min-wsl", metavar="VERSION", default="2.4.4", show_default=True, help="The oldest WSL to run on."

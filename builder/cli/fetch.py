@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from builder.cli.options import architecture_option, console, progress_options, recipe_argument
+from builder.cli.options import architecture_option, console, mirror_option, progress_options, recipe_argument
 from builder.console import format_size
 from builder.pipeline.fetch import fetch_bundle
 from builder.pipeline.prepare import BuildOptions
@@ -23,7 +23,7 @@ from builder.pipeline.prepare import BuildOptions
 )
 @architecture_option
 @click.option("--locked", is_flag=True, help="Fetch exactly what the lock says, or fail.")
-@click.option("--mirror", metavar="URL", help="Download packages from this mirror.")
+@mirror_option("Download packages from this mirror.")
 @progress_options
 def fetch(
     recipe: Path,

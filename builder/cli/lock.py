@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from builder.cli.options import console, progress_options, recipe_argument
+from builder.cli.options import ARCHITECTURES, console, mirror_option, progress_options, recipe_argument
 from builder.pipeline.locking import check_lock, lock_recipe
 from builder.pipeline.prepare import BuildOptions
 
@@ -14,7 +14,11 @@ from builder.pipeline.prepare import BuildOptions
 @click.command()
 @recipe_argument
 @click.argument("names", metavar="[NAME...]", nargs=-1)
-@click.option("--arch", metavar="ARCH", help="Resolve this architecture only. [default: all of the recipe's]")
+@click.option(
+    "--arch",
+    type=click.Choice(ARCHITECTURES),
+    help="Resolve this architecture only. [default: all of the recipe's]",
+)
 @click.option(
     "--update",
     is_flag=True,
@@ -26,7 +30,7 @@ from builder.pipeline.prepare import BuildOptions
     is_flag=True,
     help="Only say whether the lock still fits the recipe, and if not, which part does not.",
 )
-@click.option("--mirror", metavar="URL", help="Read package indexes from this mirror.")
+@mirror_option("Read package indexes from this mirror.")
 @progress_options
 def lock(
     recipe: Path,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,6 +12,9 @@ import click
 
 from builder.console import PROGRESS_MODES, open_console
 from builder.core.events import Sink
+
+# Those of recipes. Not read from their model: loading that takes longer than some commands.
+ARCHITECTURES = ("amd64", "arm64")
 
 F = TypeVar("F", bound=Callable[..., object])
 
@@ -23,8 +27,21 @@ def recipe_argument(function: F) -> F:
 def architecture_option(function: F) -> F:
     """`--arch`."""
     return click.option(
-        "--arch", metavar="ARCH", help="Architecture to build for, e.g. amd64. [default: this machine's]"
+        "--arch",
+        type=click.Choice(ARCHITECTURES),
+        help="Architecture to build for. [default: this machine's]",
     )(function)
+
+
+def mirror_option(use: str) -> Callable[[F], F]:
+    """`--mirror`, for the `use` that is made of it."""
+    return click.option("--mirror", metavar="URL", callback=_check_address, help=use)
+
+
+def _check_address(context: click.Context, parameter: click.Parameter, value: str | None) -> str | None:  # noqa: ARG001 - click's signature
+    if value is not None and not re.match(r"https?://[^/]", value):
+        raise click.BadParameter(f"{value!r} is no address that begins with http:// or https://")
+    return value
 
 
 def engine_option(function: F) -> F:

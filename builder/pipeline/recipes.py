@@ -9,6 +9,7 @@ from pathlib import Path
 from builder.core.errors import UsageError
 from builder.core.files import write_atomic
 from builder.core.resources import resource_folder
+from builder.core.suggestions import did_you_mean
 from builder.load.recipe import load_recipe
 from builder.load.schema import recipe_schema
 
@@ -29,7 +30,10 @@ def init_recipe(name: str, folder: Path) -> Path:
     """
     shipped = _shipped()
     if name not in shipped:
-        raise UsageError(f"there is no shipped recipe {name!r}, expected one of {', '.join(shipped)}")
+        known = ", ".join(shipped)
+        raise UsageError(
+            f"there is no shipped recipe {name!r}, expected one of {known}{did_you_mean(name, shipped)}"
+        )
     target = folder / shipped[name].name
     if target.exists():
         raise UsageError(

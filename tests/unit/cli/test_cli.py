@@ -106,9 +106,34 @@ def test_a_recipe_that_is_not_there_exits_with_2(wslimg):
 
 
 def test_an_architecture_that_the_recipe_lacks_exits_with_2(wslimg, recipe):
-    done = wslimg("plan", recipe, "--arch", "s390x", "--locked")
+    recipe.write_text(RECIPE.replace("[amd64, arm64]", "[amd64]"))
+    done = wslimg("plan", recipe, "--arch", "arm64", "--locked")
     assert done.returncode == ExitCode.USAGE
-    assert "the recipe is for amd64, arm64, not for s390x" in done.stderr
+    assert "the recipe is for amd64, not for arm64" in done.stderr
+
+
+def test_an_architecture_that_wsl_lacks_exits_with_2(wslimg, recipe):
+    done = wslimg("plan", recipe, "--arch", "s390x")
+    assert done.returncode == ExitCode.USAGE
+    assert "'s390x' is not one of 'amd64', 'arm64'" in done.stderr
+
+
+@pytest.mark.parametrize("command", ["build", "plan", "lock", "fetch"])
+def test_a_mirror_that_is_no_address_exits_with_2(wslimg, recipe, command):
+    done = wslimg(command, recipe, "--mirror", "mirror.example.org")
+    assert done.returncode == ExitCode.USAGE
+    assert "'mirror.example.org' is no address that begins with http:// or https://" in done.stderr
+
+
+def test_a_shipped_recipe_that_is_not_there_brings_a_suggestion(wslimg):
+    done = wslimg("init", "--from", "debain")
+    assert done.returncode == ExitCode.USAGE
+    assert 'did you mean "debian"?' in done.stderr
+
+
+@pytest.mark.parametrize("size", ["900M", "900MB", "0.9g", "5 GB", "1000"])
+def test_sizes_are_read_with_any_usual_unit(wslimg, size):
+    assert wslimg("cache", "prune", "--limit", size).stdout == "freed 0 B\n"
 
 
 def test_locked_without_a_lock_exits_with_3_and_says_how_to_make_one(wslimg, recipe):
