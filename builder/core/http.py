@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 _CHUNK = 1 << 18
 _LONGEST_PAUSE = 120.0
 _PASSING = frozenset({408, 425, 429, 500, 502, 503, 504})
+_NO_ADDRESS = ValueError  # what MissingSchema, InvalidSchema and InvalidURL of `requests` have in common
 _ENVIRONMENT = Mapping[str, str]
 
 
@@ -184,18 +185,25 @@ class Http:
         proxies = {"DIRECT": {"http": "", "https": ""}, "": None}.get(
             route.proxy, {"http": route.proxy, "https": route.proxy}
         )
-        return self._session().request(
-            method,
-            url,
-            data=data,
-            stream=True,
-            allow_redirects=method in ("GET", "POST"),
-            timeout=self.timeout,
-            headers=headers,
-            auth=_Authorization(authorization) if authorization else route.login,
-            proxies=proxies,
-            verify=certificates(os.environ),
-        )
+        try:
+            return self._session().request(
+                method,
+                url,
+                data=data,
+                stream=True,
+                allow_redirects=method in ("GET", "POST"),
+                timeout=self.timeout,
+                headers=headers,
+                auth=_Authorization(authorization) if authorization else route.login,
+                proxies=proxies,
+                verify=certificates(os.environ),
+            )
+        except _NO_ADDRESS as error:
+            fix = "an address begins with http:// or https://; those of proxies are looked at, too"
+            where = url.rpartition("@")[2]  # no login, though it cannot be told where that ends
+            raise ResolveError(
+                f"is no usable address ({type(error).__name__})", where=where, fix=fix
+            ) from None
 
     def _session(self) -> requests.Session:
         import requests

@@ -108,6 +108,13 @@ def test_a_dead_server_is_reported_with_the_innermost_cause() -> None:
         client().read("http://127.0.0.1:9/file", limit=10)
 
 
+@pytest.mark.parametrize("url", ["debian/dists/sid", "ftpx://a/b", "http://", "http://[::1/x"])
+def test_what_is_no_address_is_not_tried_again(url: str) -> None:
+    with pytest.raises(ResolveError, match="is no usable address") as caught:
+        Http(pause=60.0).read(url, limit=10)
+    assert "begins with http:// or https://" in caught.value.fix
+
+
 def test_more_than_the_limit_is_refused() -> None:
     refused = pytest.raises(ResolveError, match="has more than 100 bytes")
     with serving(lambda handler: send(handler, 200, DATA)) as url, refused:
