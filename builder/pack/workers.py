@@ -15,6 +15,10 @@ from builder.pack.keys import content_key, layer_key
 from builder.pack.segments import Segment
 from builder.pack.session import Session
 
+_FEW = 16
+"""Parts of a segment, half of them files. So many are read in less time than it takes to expand the segment;
+of more, each costs as much as the content of 10 KB."""
+
 
 class Packed(NamedTuple):
     """A segment of `size` bytes, compressed to `data`.
@@ -35,10 +39,10 @@ class Packed(NamedTuple):
 class Workers(AbstractContextManager["Workers"]):
     """`threads` threads that compress, and a window of segments that bounds the memory whatever the tree.
 
-    With a `session` of the segment cache, what is in it is not compressed, and if its layers are known the
-    tree is not even read; where `read_all` wants the content all the same, it is expanded again, if that
-    takes less time than reading files. `compressor` is not chained then. With `verify`, what was compressed
-    is expanded and compared, be it now or earlier.
+    With a `session` of the segment cache, what is in it is not compressed, and if its layers are known not
+    even read. Where `read_all` wants the content all the same, a segment of many files is expanded again
+    if that takes less time than to open them. `compressor` is not chained then. With `verify`, what was
+    compressed is expanded and compared, be it now or earlier.
     """
 
     def __init__(
@@ -91,7 +95,7 @@ class Workers(AbstractContextManager["Workers"]):
     ) -> Packed:
         """By layer and path first, as that needs no hashing of the content."""
         known = self._find((by_layer,), segment) if by_layer else None
-        if known and buffer is None and (known := self._expand(known)):
+        if known and buffer is None and (known := self._with_content(known, segment)):
             return known
         lent = buffer is not None
         if buffer is None:  # the cache lost it in between
@@ -101,10 +105,12 @@ class Workers(AbstractContextManager["Workers"]):
             packed = known or self._pack_content(segment, data, by_layer, before)
         return packed._replace(plain=buffer, lent=lent)
 
-    def _expand(self, known: Packed) -> Packed | None:
+    def _with_content(self, known: Packed, segment: Segment) -> Packed | None:
         """`known` with its content where that is asked for; None, and a miss from now on, if it is broken."""
         if not self._read_all:
             return known
+        if len(segment.parts) <= _FEW:
+            return known._replace(plain=self._fill(segment), lent=True)
         plain = self._compressor.expand(known.data)
         if plain is not None and len(plain) == known.size:
             return known._replace(plain=plain)
