@@ -8,6 +8,7 @@ from pathlib import Path
 
 from builder.extraction.archive import Extracted, extract_to, judge_archive
 from builder.extraction.extraction import Extraction
+from builder.extraction.remove import remove_tree
 from tests.unit.check.images import Item, archive, directory, file, hardlink, image, symlink
 
 OWN = {"uid": os.geteuid(), "gid": os.getegid()}
@@ -96,6 +97,7 @@ def test_a_path_of_thousands_of_folders_is_written(tmp_path: Path) -> None:
     extracted, tree = extract(tmp_path, file(b"a/" * 1500 + b"x", "deep"))
     assert not extracted.refused
     assert (tree / ("a/" * 1500) / "x").read_text() == "deep"
+    remove_tree(tree)  # pytest could not
 
 
 def test_the_verdict_alone_writes_nothing(tmp_path: Path) -> None:
