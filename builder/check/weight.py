@@ -25,12 +25,16 @@ _WASTE = {
     "caches of users": re.compile(rb"(root|home/[^/]+)/\.(cache|npm/_cacache|cargo/registry)/.+", re.DOTALL),
     "core dumps": re.compile(rb"(.*/)?core\.[0-9]+|var/lib/systemd/coredump/.+", re.DOTALL),
 }
+_PLACES = (b"var/", b"tmp/", b"root/", b"home/")
+"""Where all of it lies but core dumps; most of a tree lies elsewhere."""
 _WORTH_TELLING = 64 * 1024
 
 
 def _find_waste(image: Image) -> Iterator[Hit]:
     files = [
-        (path, node.size) for path, node in image.tree.nodes.items() if node.kind is Kind.FILE and node.size
+        (path, node.size)
+        for path, node in image.tree.nodes.items()
+        if (path.startswith(_PLACES) or b"core." in path) and node.kind is Kind.FILE and node.size
     ]
     for what, pattern in _WASTE.items():
         found = sorted(pair for pair in files if pattern.fullmatch(pair[0]))

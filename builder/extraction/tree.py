@@ -53,7 +53,8 @@ class Tree:
         """Put `node` at `path`, where nothing or something of another inode was; parents are made."""
         if path not in self.nodes and path:
             parent = path.rpartition(b"/")[0]
-            self.make_parents(parent)
+            if parent not in self.nodes:
+                self.make_parents(parent)
             self.children[parent] = self.children.get(parent, 0) + 1
         self.nodes[path] = node
 
