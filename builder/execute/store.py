@@ -81,6 +81,7 @@ class Store:
     """The layers below `cache`. Any number of processes may use it at once."""
 
     def __init__(self, cache: Path) -> None:
+        self._cache = cache
         self._layers = cache / "layers"
         self._failed = cache / "failed"
         self._locks = cache / "locks"
@@ -225,8 +226,7 @@ class Store:
 
     def usage(self) -> tuple[Usage, ...]:
         """All layers and failed trees, the longest unused first; of one age, what builds on others."""
-        found = [*_usage(self._layers, failed=False), *_usage(self._failed, failed=True)]
-        return tuple(sorted(found, key=lambda use: (use.last_used, -len(use.record.chain), use.record.key)))
+        return list_usage(self._cache)
 
     def prune(self, limit: int = DEFAULT_LIMIT) -> int:
         """Delete what was unused longest until all takes at most `limit` bytes. Returns the bytes freed.
@@ -257,8 +257,14 @@ def find_layers(cache: Path, keys: Iterable[str]) -> frozenset[str]:
     return frozenset(key for key, record in records if record is not None and record.key == key)
 
 
+def list_usage(cache: Path) -> tuple[Usage, ...]:
+    """All layers and failed trees below `cache`, in the order of `Store.usage`; only looks, likewise."""
+    found = [*_usage(cache / "layers", failed=False), *_usage(cache / "failed", failed=True)]
+    return tuple(sorted(found, key=lambda use: (use.last_used, -len(use.record.chain), use.record.key)))
+
+
 def _usage(parent: Path, *, failed: bool) -> Iterator[Usage]:
-    for folder in sorted(parent.iterdir()):
+    for folder in sorted(parent.iterdir()) if parent.is_dir() else ():
         record = _read_record(folder)
         if record is not None:
             with suppress(FileNotFoundError):

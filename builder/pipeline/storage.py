@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, closing
+from contextlib import closing
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from builder.core.places import cache_folder
-from builder.execute.store import Store
+from builder.execute.store import Store, list_usage
 from builder.sandbox.userns import enter_user_namespace
 
 # Folders of plain files that anything may be deleted from: it is made or downloaded again.
@@ -42,8 +41,7 @@ def locate_cache() -> Path:
 
 def measure_cache(cache: Path) -> list[CachePart]:
     """What `cache` holds, part by part."""
-    with open_store(cache) as store:
-        uses = store.usage()
+    uses = list_usage(cache)
     layers = CachePart(name="layers", count=len(uses), size=sum(use.record.size for use in uses))
     return [layers, *(_measure(name, cache / folder) for name, folder in _FOLDERS)]
 
@@ -51,18 +49,14 @@ def measure_cache(cache: Path) -> list[CachePart]:
 def prune_cache(cache: Path, limit: int) -> int:
     """Delete the longest unused until all takes at most `limit` bytes: first downloads and the like, then
     layers, which cost the most to make. Returns the bytes freed. What running builds use stays."""
-    total = sum(part.size for part in measure_cache(cache))
-    freed = _prune_files(cache, max(0, total - limit))
-    with open_store(cache) as store:
+    excess = max(0, sum(part.size for part in measure_cache(cache)) - limit)
+    if not (cache / "layers").is_dir():
+        return _prune_files(cache, excess)  # no build has come as far as layers
+    enter_user_namespace()  # layers and caches of steps belong to the image's users
+    freed = _prune_files(cache, excess)
+    with closing(Store(cache)) as store:
         layers = sum(use.record.size for use in store.usage())
-        return freed + store.prune(max(0, layers - max(0, total - limit - freed)))
-
-
-def open_store(cache: Path) -> AbstractContextManager[Store]:
-    """The layers, opened where their owners' uids can be seen and changed."""
-    if os.geteuid() != 0 and (cache / "layers").exists():
-        enter_user_namespace()
-    return closing(Store(cache))
+        return freed + store.prune(max(0, layers - max(0, excess - freed)))
 
 
 def _measure(name: str, folder: Path) -> CachePart:

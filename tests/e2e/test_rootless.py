@@ -45,6 +45,12 @@ STEPS = (
     "rm -r /opt/a; mkdir -m 2775 /opt/a; cp /bin/busybox /opt/a/c; chown 7:8 /opt/a/c",
 )
 
+KEEPING = """\
+  - run:
+      command: cd /var/cache/tool; mkdir -m 700 own; echo x > own/file; chown -R 7:7 own
+      caches: [/var/cache/tool]
+"""
+
 
 def test_root_and_an_ordinary_user_make_the_same_tiny_image(user: OrdinaryUser, tmp_path: Path) -> None:
     require(BUSYBOX.exists(), "not installed: busybox-static (tests/install-tools installs it)")
@@ -54,6 +60,24 @@ def test_root_and_an_ordinary_user_make_the_same_tiny_image(user: OrdinaryUser, 
         around = {name: "" for name in os.environ if name.lower().endswith("_proxy")}
         user.run(WSLIMG, "build", "tiny.yaml", "--locked", cwd=folder, env=around)
     assert digest(folder / "dist/tiny_1_amd64.wsl") == digest(place.dist / "tiny_1_amd64.wsl")
+
+
+def test_looking_at_a_cache_before_the_first_build_and_emptying_it_after_is_fine(
+    user: OrdinaryUser, tmp_path: Path
+) -> None:
+    require(BUSYBOX.exists(), "not installed: busybox-static (tests/install-tools installs it)")
+    around = {name: "" for name in os.environ if name.lower().endswith("_proxy")}
+    with open_place(tmp_path) as place:
+        place.write(steps=(), more=KEEPING)
+        folder = give_recipe(user, tmp_path, "tiny.yaml", "key.asc")
+        for command in ("doctor", "cache ls", "cache prune"):
+            user.run(WSLIMG, *command.split(), cwd=folder, env=around)
+        user.run(WSLIMG, "build", "tiny.yaml", cwd=folder, env=around)
+        cache = Path(user.run(WSLIMG, "cache", "path").stdout.strip())
+        assert list((cache / "caches").rglob("file")) != []
+        assert user.run(WSLIMG, "cache", "prune", cwd=folder).stdout.startswith("freed ")
+    assert list((cache / "layers").iterdir()) == []
+    assert list((cache / "caches").rglob("file")) == []
 
 
 def test_root_and_an_ordinary_user_make_the_same_debian(
