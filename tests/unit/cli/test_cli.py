@@ -148,6 +148,16 @@ def test_verbose_and_quiet_exclude_each_other(wslimg, recipe):
     assert "--verbose and --quiet exclude each other" in done.stderr
 
 
+@pytest.mark.system
+def test_a_user_without_a_home_is_asked_for_a_cache(environment, root):
+    lone = {name: value for name, value in environment.items() if name not in ("WSLIMG_CACHE", "HOME")}
+    lone.pop("XDG_CACHE_HOME", None)
+    command = ["setpriv", "--reuid", "54321", "--clear-groups", *WSLIMG, "cache", "path"]
+    done = subprocess.run(command, env=lone, capture_output=True, text=True, check=False)
+    assert done.returncode == ExitCode.USAGE
+    assert "uid 54321 has no home directory" in done.stderr and "set WSLIMG_CACHE" in done.stderr
+
+
 def test_progress_is_on_standard_error_as_json(wslimg, recipe):
     done = wslimg("build", recipe, "--locked", "--arch", "amd64", "--progress", "json")
     events = [json.loads(line) for line in done.stderr.splitlines() if line.startswith("{")]
