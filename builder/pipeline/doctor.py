@@ -59,7 +59,7 @@ def examine(cache: Path, folder: Path) -> list[Probed]:
         written,
         *_probe_ids(),
         _probe_tool("git", "overlays take the x bits of scripts from the file system instead of git's index"),
-        _probe_tool("bsdtar", "`wslimg try` cannot import as WSL does", package="libarchive-tools"),
+        _probe_tool("bsdtar", "`wslimg try` imports with a model of it", package="libarchive-tools"),
         _probe_space("output", folder),
         *(_probe_with_cache(cache) if written.health is Health.OK else ()),
     ]

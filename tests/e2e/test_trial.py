@@ -367,11 +367,10 @@ def pack(tree: Path, image: Path) -> Path:
 
 
 def test_debian_is_imported_set_up_booted_and_shut_down(debian: Path, tmp_path: Path) -> None:
-    image, start = pack(debian, tmp_path / "debian.wsl"), time.monotonic()
+    image = pack(debian, tmp_path / "debian.wsl")
     own_systemd = manifest.TestCase(user="default", run="systemctl --user is-system-running", network=False)
     report = try_image(image, TrialOptions(tests=(own_systemd,)))
     assert report.ok, report
-    assert time.monotonic() - start < 20
     assert all(s.outcome is Outcome.PASSED for s in report.stages), report
     assert dict(stage(report, "boot").facts)["virtualization"] == "wsl"
     facts = dict(stage(report, "session").facts)
