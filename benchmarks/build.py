@@ -92,11 +92,16 @@ def list_cases(tree: Path) -> tuple[Case, ...]:
         ),
         Case(
             title="wslimg build, one overlay file changed",
-            command=f"date +%s.%N > full/overlay/etc/motd; {_wslimg('full')}",
+            command=f"date +%s.%N > full/overlay/etc/motd; {_wslimg('full')} --locked",
             output=full,
             base=MICROSOFT,
         ),
-        Case(title="wslimg build, nothing changed", command=_wslimg("full"), output=full, base=MICROSOFT),
+        Case(
+            title="wslimg build, nothing changed",
+            command=f"{_wslimg('full')} --locked",
+            output=full,
+            base=MICROSOFT,
+        ),
     )
 
 
