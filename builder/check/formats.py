@@ -58,20 +58,10 @@ def _verdict(report: Report) -> str:
     return ("ok" if report.ok else "not ok") + (f" ({', '.join(counts)})" if counts else "")
 
 
-def _row(finding: Finding) -> dict[str, str]:
-    return {
-        "rule": finding.rule,
-        "severity": finding.severity.value,
-        "path": finding.path,
-        "message": finding.message,
-        "fix": finding.fix,
-    }
-
-
 def _render_json(reports: Sequence[Report]) -> str:
     several = len(reports) > 1
     findings = [
-        {"image": report.subject, **_row(finding)} if several else _row(finding)
+        {"image": report.subject, **finding.as_dict()} if several else finding.as_dict()
         for report in reports
         for finding in report.findings
     ]

@@ -23,3 +23,13 @@ class Finding:
     path: str
     message: str
     fix: str
+
+    def as_dict(self) -> dict[str, str]:
+        """Plain data for JSON: the same keys in every report."""
+        return {
+            "rule": self.rule,
+            "severity": self.severity.value,
+            "path": self.path,
+            "message": self.message,
+            "fix": self.fix,
+        }

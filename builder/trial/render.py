@@ -57,22 +57,12 @@ def render_json(report: TrialReport) -> str:
                 "seconds": stage.seconds,
                 "reason": stage.reason,
                 "facts": [{"label": label, "value": value} for label, value in stage.facts],
-                "findings": [_finding_object(finding) for finding in stage.findings],
+                "findings": [finding.as_dict() for finding in stage.findings],
             }
             for stage in report.stages
         ],
     }
     return json.dumps(document, indent=2) + "\n"
-
-
-def _finding_object(finding: Finding) -> dict[str, str]:
-    return {
-        "rule": finding.rule,
-        "severity": finding.severity.value,
-        "path": finding.path,
-        "message": finding.message,
-        "fix": finding.fix,
-    }
 
 
 def render_junit(report: TrialReport) -> str:
