@@ -102,8 +102,8 @@ def _read(path: Path, named: str) -> bytes:
         raise RecipeError("there is no such file", where=named) from None
     except IsADirectoryError:
         raise RecipeError("is a folder, expected a YAML file", where=named) from None
-    except PermissionError:
-        raise RecipeError("is not readable", where=named) from None
+    except OSError as error:
+        raise RecipeError(f"cannot be read: {error.strerror}", where=named) from None
 
 
 def _decode(data: bytes, named: str) -> str:

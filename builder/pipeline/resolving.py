@@ -71,7 +71,7 @@ def save_lock(path: Path, lock: Lock) -> None:
         raise ResolveError(
             f"the lock cannot be written: {error.strerror}",
             where=str(path),
-            fix="copy the recipe to a folder of yours, for example with `wslimg init`",
+            fix="copy the recipe to a folder of yours, or follow its lock with --locked",
         ) from None
 
 

@@ -24,12 +24,16 @@ def lock_path(recipe: Path) -> Path:
 
 
 def read_lock(path: Path) -> Lock:
-    """The lock in `path`; raises ResolveError when it is missing or not a lock."""
+    """The lock in `path`; raises ResolveError when it is missing, cannot be read or is not a lock."""
     try:
         data = path.read_bytes()
     except FileNotFoundError:
         raise MissingLockError(
             "there is no lock", where=str(path), fix="make one with `wslimg lock RECIPE`"
+        ) from None
+    except OSError as error:
+        raise ResolveError(
+            f"cannot be read: {error.strerror}", where=str(path), fix="move it out of the way"
         ) from None
     return decode_lock(data, where=str(path))
 

@@ -65,3 +65,12 @@ def test_a_file_that_is_not_there_and_a_folder_say_so(tmp_path):
         parse_document(tmp_path / "none.yaml", "none.yaml")
     with pytest.raises(RecipeError, match="is a folder"):
         parse_document(tmp_path, "folder")
+
+
+def test_a_path_through_a_file_and_a_link_to_itself_say_so(tmp_path):
+    (tmp_path / "loop").symlink_to("loop")
+    (tmp_path / "file").touch()
+    with pytest.raises(RecipeError, match="cannot be read: Too many levels of symbolic links"):
+        parse_document(tmp_path / "loop", "loop")
+    with pytest.raises(RecipeError, match="cannot be read: Not a directory"):
+        parse_document(tmp_path / "file/recipe.yaml", "file/recipe.yaml")

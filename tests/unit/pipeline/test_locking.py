@@ -165,3 +165,11 @@ def test_a_plan_without_a_lock_makes_none(bench: Bench) -> None:
     bench.file.unlink()
     explain_plan(bench.recipe, bench.options, bench.events.append)
     assert not bench.file.exists()
+
+
+def test_a_lock_that_cannot_be_read_is_an_error_of_its_place(bench: Bench) -> None:
+    bench.file.unlink()
+    bench.file.mkdir()
+    with pytest.raises(ResolveError, match="cannot be read: Is a directory") as caught:
+        check_lock(bench.recipe, None, bench.events.append)
+    assert caught.value.where == str(bench.file)
