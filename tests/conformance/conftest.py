@@ -22,6 +22,7 @@ from builder.execute.choose import open_engine
 from builder.execute.engine import Engine, Layer
 from builder.model.entry import Entry, Kind
 from builder.model.operation import Exec
+from tests.conftest import require
 
 BUSYBOX = Path("/usr/bin/busybox")
 PATH_ENV = (("PATH", "/bin"),)
@@ -159,21 +160,14 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 @pytest.fixture(scope="session")
 def bench(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
     """The engine of the row."""
-    if not BUSYBOX.exists():
-        _missing("not installed: busybox-static (tests/install-tools installs it)")
-    if request.param == "sandbox-rootless" and not _has_subordinate_ids():
-        _missing("this user has no subordinate ids")
+    require(BUSYBOX.exists(), "not installed: busybox-static (tests/install-tools installs it)")
+    if request.param == "sandbox-rootless":
+        require(_has_subordinate_ids(), "this user has no subordinate ids")
     cache = tmp_path_factory.mktemp(request.param)
     engine = (ROWS | {"none": _open_none})[request.param](cache)
     base = engine.base(sha256_bytes(b"base"), base_entries)
     yield Bench(engine=engine, cache=cache, base=base, rootless=request.param.endswith("rootless"))
     engine.close()
-
-
-def _missing(reason: str) -> None:
-    if os.environ.get("WSLIMG_REQUIRE_ALL") == "1":
-        pytest.fail(f"WSLIMG_REQUIRE_ALL=1, but {reason}")
-    pytest.skip(reason)
 
 
 def _has_subordinate_ids() -> bool:
