@@ -15,7 +15,7 @@ from builder.sandbox.userns import enter_user_namespace
 _FOLDERS = (
     ("downloads", "blobs"),
     ("segments", "segments"),
-    ("digests", "digests"),
+    ("digests", "files"),
     ("step caches", "caches"),
     ("plans", "plans"),
 )
