@@ -27,6 +27,7 @@ _COMMANDS = {
     "schema": "builder.cli.init:schema",
     "doctor": "builder.cli.doctor:doctor",
     "cache": "builder.cli.cache:cache",
+    "convert": "builder.cli.convert:convert",
     "pack": "builder.cli.pack:pack",
     "check": "builder.cli.check:check",
     "conf": "builder.cli.conf:conf",

@@ -13,7 +13,7 @@ import pytest
 from tests.e2e.conftest import ROOT, WSLIMG, Wslimg
 
 pytestmark = [pytest.mark.system, pytest.mark.usefixtures("root")]
-RECIPES = tuple(sorted(path.stem for path in (ROOT / "recipes").glob("*.yaml")))
+RECIPES = tuple(sorted(path.stem for path in (ROOT / "recipes").glob("*.lock")))
 TMPFILES = "/usr/lib/systemd/system/sysinit.target.wants/systemd-tmpfiles-setup"
 
 

@@ -20,7 +20,7 @@ RECIPE = """\
 schema: 1
 name: quiet
 version: "1"
-source: {archive: rootfs.tar.xz}
+source: {archive: rootfs.tar.gz}
 steps:
   - overlay: overlay
   - files:
@@ -46,7 +46,7 @@ def folder(tmp_path: Path) -> Path:
 
 
 def fill(folder: Path) -> Path:
-    write_rootfs(folder / "rootfs.tar.xz")
+    write_rootfs(folder / "rootfs.tar.gz")
     (folder / "quiet.yaml").write_text(RECIPE)
     (folder / "overlay/etc/skel").mkdir(parents=True)
     (folder / "overlay/etc/skel/.hello").write_text("hello\n")
