@@ -21,7 +21,10 @@ OTHER = Look()
 
 
 def classify(head: bytes) -> Look:
-    """What a file is that begins with `head`, `HEAD` bytes or all of it."""
+    """What a file is that begins with `head`, `HEAD` bytes or all of it.
+
+    Whoever remembers the answer must forget it when a change here gives another one.
+    """
     if head[:4] == b"\x7fELF" and len(head) >= 20:
         order = "big" if head[5] == 2 else "little"
         return Look(Nature.ELF, (head[4], int.from_bytes(head[18:20], "big" if order == "big" else "little")))

@@ -15,6 +15,8 @@ from builder.extraction.nature import HEAD, Look, classify
 from builder.extraction.tree import Nature
 from builder.model.entry import Entry
 
+_FORMAT = 1
+"""To be raised whenever `classify` answers otherwise than before, or a table looks otherwise."""
 _CHUNK = 1 << 20
 _LETTERS = {
     Nature.OTHER: b"o",
@@ -41,7 +43,7 @@ def read_files(entries: Sequence[Entry], folder: Path) -> dict[bytes, File]:
 
     Raises OSError when a file cannot be read.
     """
-    known = {layer: _read_table(folder / layer[:32]) for layer in sorted(_layers(entries))}
+    known = {layer: _read_table(_table_path(folder, layer)) for layer in sorted(_layers(entries))}
     files, missing = {}, []
     for entry in entries:
         if entry.identity and (file := known[entry.identity.layer].get(entry.identity.path)):
@@ -78,6 +80,10 @@ def _read(entry: Entry) -> tuple[bytes, File]:
     return entry.path, File(sha.hexdigest(), classify(head))
 
 
+def _table_path(folder: Path, layer: str) -> Path:
+    return folder / f"{layer[:32]}.{_FORMAT}"
+
+
 def _read_table(path: Path) -> _Table:
     """The rows `DIGEST LOOK PATH` that end with NUL."""
     try:
@@ -103,7 +109,7 @@ def _remember(
             changed.add(entry.identity.layer)
     for layer in sorted(changed):
         rows = [_encode_row(path, file) for path, file in sorted(known[layer].items())]
-        write_atomic(folder / layer[:32], b"".join(rows), mode=0o600)
+        write_atomic(_table_path(folder, layer), b"".join(rows), mode=0o600)
 
 
 def _encode_row(path: bytes, file: File) -> bytes:
