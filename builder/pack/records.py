@@ -57,7 +57,7 @@ def save_record(session: Session, key: str, result: PackResult, segments: tuple[
         entries=result.entries,
         compressor=result.compressor,
         segments=tuple(segment.hex() for segment in segments),
-        path=str(result.path.absolute()),
+        path=_name(result.path),
         stamp=_stamp(result.path),
     )
     with suppress(OSError):
@@ -77,7 +77,7 @@ def find_record(session: Session, key: str) -> Record | None:
 
 def lies_at(record: Record, output: Path) -> bool:
     """Whether the file `output` is the image that `record` remembers, untouched since."""
-    return record.path == str(output.absolute()) and record.stamp == _stamp(output)
+    return record.path == _name(output) and record.stamp == _stamp(output)
 
 
 def rewrite_image(session: Session, record: Record, image: Output) -> bool:
@@ -95,6 +95,11 @@ def rewrite_image(session: Session, record: Record, image: Output) -> bool:
         return True
     image.restart()
     return False
+
+
+def _name(path: Path) -> str:
+    """The absolute `path` as JSON can hold it: its bytes need not be UTF-8."""
+    return ascii(str(path.absolute()))
 
 
 def _stamp(path: Path) -> tuple[int, ...]:
