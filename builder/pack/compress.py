@@ -26,7 +26,8 @@ Bytes = bytes | bytearray | memoryview
 DICTIONARY = 32 << 10
 """How far deflate looks back, in bytes."""
 
-_LEVELS = {Preset.FAST: 1, Preset.DEFAULT: 6, Preset.SMALL: 9}
+_LEVELS = {Preset.FAST: 1, Preset.DEFAULT: 5, Preset.SMALL: 9}
+_STREAM_LEVELS = {Preset.FAST: 1, Preset.DEFAULT: 6, Preset.SMALL: 9}
 _MIB = 1 << 20
 _NONE = "none"
 
@@ -66,7 +67,7 @@ def choose_compressor(settings: PackSettings) -> Compressor:
         )
     match settings.kind:
         case Kind.GZIP if settings.single_member:
-            return _gzip_stream(_LEVELS[settings.preset])
+            return _gzip_stream(_STREAM_LEVELS[settings.preset])
         case Kind.GZIP:
             return _gzip_members(_LEVELS[settings.preset])
         case Kind.XZ:

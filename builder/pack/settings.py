@@ -21,7 +21,7 @@ class Kind(Enum):
 
 
 class Preset(Enum):
-    """The effort spent on a gzip image, as levels of libdeflate: 1, 6 and 9."""
+    """The effort spent on a gzip image, as levels of libdeflate: 1, 5 and 9."""
 
     FAST = "fast"
     DEFAULT = "default"
