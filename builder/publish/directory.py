@@ -190,7 +190,7 @@ def _take(place: Path, mine: bytes) -> None:
         with place.open("xb") as file:
             file.write(mine)
     except FileExistsError:
-        owner = place.read_text("ascii", "replace").split() if place.exists() else []
+        owner = _read_owner(place).decode("ascii", "replace").split()
         who = f"process {owner[1]} on {owner[0]}" if len(owner) == 3 else "somebody"
         raise BusyError(
             f"{who} is changing it", where=str(place), fix="try again when that is done"
@@ -199,8 +199,16 @@ def _take(place: Path, mine: bytes) -> None:
 
 def _release(place: Path, mine: bytes) -> None:
     """Remove `place` unless somebody thought its owner dead and took it."""
-    if place.exists() and place.read_bytes() == mine:
+    if _read_owner(place) == mine:
         place.unlink(missing_ok=True)
+
+
+def _read_owner(place: Path) -> bytes:
+    """What the lock file holds; nothing where its owner has just removed it."""
+    try:
+        return place.read_bytes()
+    except FileNotFoundError:
+        return b""
 
 
 def _break_stale(place: Path) -> None:
