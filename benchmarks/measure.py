@@ -12,6 +12,9 @@ from statistics import median
 
 CORES = len(os.sched_getaffinity(0))
 TICK = os.sysconf("SC_CLK_TCK")
+PATIENCE = int(os.environ.get("PATIENCE", "5"))
+"""How often a disturbed measure is made again; with 1 nothing is waited for."""
+
 QUIET = 0.06
 """How much of all processors others may use for a measure to count as undisturbed."""
 
@@ -40,13 +43,14 @@ def measure(
     cwd: Path,
     output: Path,
     prepare: Callable[[], object] = lambda: None,
-    patience: int = 5,
+    patience: int | None = None,
 ) -> Measure:
-    """The least disturbed run of `command`, each after `prepare`; one is enough where it was quiet."""
+    """The least disturbed of `patience` runs of `command`, each after `prepare`; a quiet one is enough."""
     best: Measure | None = None
-    for _ in range(patience):
+    for _ in range(PATIENCE if patience is None else patience):
         prepare()
-        wait_for_quiet()
+        if PATIENCE > 1:
+            wait_for_quiet()
         done = measure_once(command, cwd=cwd, output=output)
         best = done if best is None or done.others < best.others else best
         if best.others <= QUIET:

@@ -59,7 +59,7 @@ class Workers(AbstractContextManager["Workers"]):
         self._read_all = read_all
         self._verify = verify
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="compress")
-        self._window = threads + 2
+        self._window = threads + 6
         self.buffers = Buffers(self._window + 2, compressor.target * 9 // 4)
 
     def pack(self, segments: Iterable[Segment]) -> Iterator[Packed]:
