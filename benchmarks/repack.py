@@ -52,9 +52,17 @@ CASES = (
     Case(title="nothing changed, image still there", options=TRUST + " key={key}", keep_output=True),
     Case(title="nothing changed, image written again", options=TRUST + " key={key}"),
     Case(title="one small file changed", options=TRUST, change=change_file),
-    Case(title="... without the digest of the archive", options=TRUST + " digest=0", change=change_file),
+    Case(
+        title="one small file changed, without the digest of the archive",
+        options=TRUST + " digest=0",
+        change=change_file,
+    ),
     Case(title="a package of 300 files installed", options=TRUST, change=add_package),
-    Case(title="... without the digest of the archive ", options=TRUST + " digest=0", change=add_package),
+    Case(
+        title="a package of 300 files installed, without the digest",
+        options=TRUST + " digest=0",
+        change=add_package,
+    ),
     Case(title="nothing changed, found by content alone", options="cache={cache}"),
 )
 
@@ -103,7 +111,7 @@ def _section(chosen: Input, rounds: int, entries: int, size: int, found: dict[st
     return Section(
         name=f"repack-{chosen.name}",
         title=f"Packing {chosen.title} again",
-        intro=f"{entries:,} entries, {size / 1e6:,.1f} MB as a tar archive; the median of {rounds} rounds. "
+        intro=f"{entries:,} entries, {size / 1e6:,.1f} MB as a tar archive; the median of {rounds} round(s). "
         "Ratios are against the first image, for which nothing was known. Every image was compared byte by "
         "byte with one made without a cache. The tree is a plain folder whose times are trusted.",
         rows=tuple(Row(title=title, measure=middle(items), base=cold) for title, items in found.items()),

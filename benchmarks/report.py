@@ -68,9 +68,15 @@ def _row(row: Row) -> str:
     )
     title = row.title + (f" ({row.note})" if row.note else "")
     return (
-        f"| {title} | {mine.wall:.2f} | {mine.wall / base.wall:.1f}x | {mine.cpu:.2f} | "
-        f"{mine.cpu / base.cpu:.1f}x | {mine.memory / 2**20:.0f} | {size} |\n"
+        f"| {title} | {mine.wall:.2f} | {_ratio(mine.wall, base.wall)} | {mine.cpu:.2f} | "
+        f"{_ratio(mine.cpu, base.cpu)} | {mine.memory / 2**20:.0f} | {size} |\n"
     )
+
+
+def _ratio(mine: float, base: float) -> str:
+    if mine == base:
+        return ""
+    return f"{mine / base:.1f}x slower" if mine > base else f"{base / mine:.1f}x faster"
 
 
 def _machine() -> str:
