@@ -19,9 +19,11 @@ from builder.sandbox.userns import enter_user_namespace
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class EngineRow:
-    """One engine: `probe` finds out on the file system of the cache whether it works, `open` starts it."""
+    """One engine: `probe` finds out on the file system of the cache whether it works, `open` starts it. That
+    it works is known because of `proof`."""
 
     name: str
+    proof: str
     probe: Callable[[Path], Probe]
     open: Callable[[Path, Blobs], Engine]
 
@@ -33,8 +35,23 @@ def _open_sandbox(cache: Path, blobs: Blobs, isolation: str = "namespaces") -> E
     return SandboxEngine(cache, blobs, isolation=isolation)
 
 
-# In the order in which `auto` tries them.
-ENGINES = (EngineRow(name="sandbox", probe=probe_sandbox, open=_open_sandbox),)
+def _probe_docker(cache: Path) -> Probe:
+    from builder.execute.docker.connect import probe_docker  # the package takes long to load
+
+    return probe_docker(cache)
+
+
+def _open_docker(cache: Path, blobs: Blobs) -> Engine:
+    from builder.execute.docker.engine import open_docker
+
+    return open_docker(cache, blobs)
+
+
+# In the order in which `auto` tries them, unless DOCKER_HOST asks for Docker.
+ENGINES = (
+    EngineRow(name="sandbox", proof="ran a command", probe=probe_sandbox, open=_open_sandbox),
+    EngineRow(name="docker", proof="answers", probe=_probe_docker, open=_open_docker),
+)
 
 
 def open_engine(
@@ -63,7 +80,7 @@ def open_engine(
     row = next((row for row in ENGINES if row.name == name), None)
     if row is None:
         known = ", ".join([*(row.name for row in ENGINES), "none"])
-        raise UsageError(f"there is no engine {name!r} yet, only {known}", fix="leave out --engine")
+        raise UsageError(f"there is no engine {name!r}, only {known}", fix="leave out --engine")
     return row.open(cache, blobs)
 
 
@@ -79,7 +96,8 @@ def _open_none(blobs: Blobs, plan: Plan | None) -> Engine:
 
 def _first_that_works(cache: Path) -> EngineRow:
     failures = []
-    for row in ENGINES:
+    asked = bool(os.environ.get("DOCKER_HOST"))
+    for row in sorted(ENGINES, key=lambda row: row.name != "docker") if asked else ENGINES:
         probe = row.probe(cache)
         if probe.ok:
             return row

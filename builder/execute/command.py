@@ -12,6 +12,7 @@ from urllib.parse import quote
 
 from builder.core.blobs import Blobs
 from builder.core.errors import ExecuteError
+from builder.execute.contents import read_secret
 from builder.execute.layers.copy import copy_unchanged
 from builder.model.operation import Exec, Input, Secret
 from builder.model.surroundings import Surroundings
@@ -61,12 +62,7 @@ def _input_mount(part: Input, blobs: Blobs) -> Mount:
 
 
 def _secret_mount(secret: Secret, user: str) -> Mount:
-    try:
-        data = secret.path.read_bytes()
-    except OSError as error:
-        message = f"the secret {secret.name} cannot be read: {error.strerror}"
-        raise ExecuteError(message, where=str(secret.path)) from error
-    return file(f"{SECRETS}/{secret.name}", data, mode=0o400, owner=user)
+    return file(f"{SECRETS}/{secret.name}", read_secret(secret), mode=0o400, owner=user)
 
 
 @contextmanager

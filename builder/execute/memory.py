@@ -16,6 +16,7 @@ from builder.model.operation import Content
 
 # Later than any time that a plan clamps to: what is put into a tree is as new as the image.
 _NEW = 2**62
+_WHITEOUT = b".wh."
 _WITH_XATTRS = (Kind.FILE, Kind.DIRECTORY)
 
 
@@ -135,6 +136,16 @@ class MemoryTree:
             if find_spot(self, path, follow=False) is not None:  # an earlier one may have taken it
                 (self._claim(folder).children or {}).pop(name)
 
+    def read(self, path: str) -> bytes | None:
+        """See Engine."""
+        node = find_spot(self, image_path(path), follow=True)
+        if node is None or node.entry.kind is not Kind.FILE:
+            return None
+        if node.entry.open is None:
+            return b""
+        with open(node.entry.open(), "rb") as file:
+            return file.read(node.entry.size)
+
     def entries(self) -> Iterator[Entry]:
         """See Engine."""
         firsts: dict[int, bytes] = {}
@@ -149,6 +160,11 @@ class MemoryTree:
                 break
             else:
                 stack.pop()
+
+    def changes(self, below: MemoryTree) -> Iterator[Entry]:
+        """What makes this tree of `below`, which it was made over, as a layer of a container image: what is
+        gone has a whiteout (image-spec layer.md)."""
+        yield from _compare(below.root, self.root)
 
     def _children(self, folder: Node) -> Iterator[Node]:
         children = folder.children or {}
@@ -184,3 +200,15 @@ def _named(node: Node, first: bytes) -> Entry:
     if first == node.path:
         return entry._replace(path=first)
     return Entry(node.path, Kind.HARDLINK, entry.mode, entry.uid, entry.gid, entry.mtime, target=first)
+
+
+def _compare(old: Node | None, new: Node) -> Iterator[Entry]:
+    before, after = (old.children or {}) if old else {}, new.children or {}
+    for name in sorted(before.keys() | after.keys()):
+        was, node = before.get(name), after.get(name)
+        if node is None:
+            yield Entry(join(new.path, _WHITEOUT + name), Kind.FILE, 0o644)
+        elif node is not was:
+            yield node.entry._replace(path=node.path)
+            if node.is_directory:
+                yield from _compare(was, node)

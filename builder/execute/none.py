@@ -5,23 +5,19 @@ Needs no privilege, namespace or daemon, and writes nothing but content that is 
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 
 from builder.core.blobs import Blobs
-from builder.core.digests import sha256_bytes, sha256_json
+from builder.core.digests import sha256_json
 from builder.core.errors import ExecuteError
 from builder.core.events import Sink
-from builder.core.files import atomic_file
+from builder.execute.contents import store_content
 from builder.execute.engine import Layer
-from builder.execute.layers.copy import copy_unchanged
 from builder.execute.layers.put import put_entry
-from builder.execute.layers.view import image_path
-from builder.execute.layers.walk import find_spot
-from builder.execute.memory import MemoryTree, Stored
-from builder.model.entry import Entry, Identity, Kind
-from builder.model.operation import Content, Exec, PutEntry, Remove
+from builder.execute.memory import MemoryTree
+from builder.model.entry import Entry
+from builder.model.operation import Exec, PutEntry, Remove
 from builder.model.surroundings import Surroundings
 
 _FIX = "choose an engine that has containers: --engine sandbox, or --engine docker"
@@ -33,7 +29,7 @@ class NoEngine:
     name = "none"
 
     def __init__(self, blobs: Blobs) -> None:
-        self._blobs = blobs
+        self._store = partial(store_content, blobs=blobs)
         self._trees: dict[str, tuple[Layer, MemoryTree]] = {}
         self.surroundings = Surroundings()
 
@@ -67,13 +63,7 @@ class NoEngine:
 
     def read(self, layer: Layer, path: str) -> bytes | None:
         """See Engine."""
-        node = find_spot(self._tree(layer), image_path(path), follow=True)
-        if node is None or node.entry.kind is not Kind.FILE:
-            return None
-        if node.entry.open is None:
-            return b""
-        with open(node.entry.open(), "rb") as file:
-            return file.read(node.entry.size)
+        return self._tree(layer).read(path)
 
     def entries(self, layer: Layer) -> Iterator[Entry]:
         """See Engine."""
@@ -103,21 +93,3 @@ class NoEngine:
         layer = Layer(chain=(*below, key))
         self._trees[key] = layer, tree
         return layer
-
-    def _store(self, content: Content) -> Stored:
-        """Have `content` among the blobs. Raises ExecuteError where a file is not what was planned."""
-        digest = content.digest if content.data is None else sha256_bytes(content.data)
-        if not content.size:
-            return Stored(0, None, None)
-        path = self._blobs.path(digest)
-        if not self._blobs.has(digest, content.size):
-            with atomic_file(path) as file:
-                if content.data is not None:
-                    file.write(content.data)
-                elif content.path is not None:
-                    copy_unchanged(content.path, digest, file)
-        return Stored(
-            content.size,
-            partial(os.open, path, os.O_RDONLY | os.O_CLOEXEC),
-            Identity(f"sha256:{digest}", b""),
-        )

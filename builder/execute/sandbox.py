@@ -23,11 +23,11 @@ from builder.execute.layers.remove import remove_matches
 from builder.execute.layers.unpack import unpack_entries
 from builder.execute.layers.view import View, image_path
 from builder.execute.store import Draft, Store
-from builder.execute.tail import Tail
+from builder.execute.tail import Tail, describe_failure
 from builder.model.entry import Entry
 from builder.model.operation import Exec, PutEntry, Remove
 from builder.model.surroundings import Surroundings
-from builder.sandbox.container import TIMED_OUT, run_container
+from builder.sandbox.container import run_container
 from builder.sandbox.spec import ContainerSpec, Root
 from builder.sandbox.terminal import run_interactive
 
@@ -84,7 +84,9 @@ class SandboxEngine:
             status = run_container(isolated, tail, stdin=exec_.stdin, timeout=exec_.timeout)
         if status != 0:
             self.store.keep_failed(draft, key, parent.chain)
-            raise StepFailedError(_failure(exec_, status, tail), fix=_FAILED_FIX, exit_status=status)
+            raise StepFailedError(
+                describe_failure(status, exec_.timeout, tail), fix=_FAILED_FIX, exit_status=status
+            )
 
     def _isolated(self, spec: ContainerSpec, draft: Draft) -> AbstractContextManager[ContainerSpec]:
         if self._isolation == "namespaces":
@@ -157,12 +159,6 @@ class SandboxEngine:
         """Let go of the layers, and keep the store below its default size."""
         self.store.close()
         self.store.prune()
-
-
-def _failure(exec_: Exec, status: int, tail: Tail) -> str:
-    what = f"took longer than {exec_.timeout} s" if status == TIMED_OUT else f"ended with status {status}"
-    lines = tail.lines()
-    return what + ("; its last lines:\n" + "\n".join(f"  | {line}" for line in lines) if lines else "")
 
 
 def _shell_env() -> tuple[tuple[str, str], ...]:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from builder.core.events import Event, Output, Sink
 
+TIMED_OUT = 124
+"""The exit status of a command that took too long, as timeout(1) has it."""
 _MOST_LINES = 20
 _MOST_BYTES = 8192
 
@@ -25,3 +27,11 @@ class Tail:
         """At most the last 20 lines, in the order in which the two streams arrived."""
         text = self._kept.decode("utf-8", errors="replace")
         return tuple(line.rstrip() for line in text.splitlines() if line.strip())[-_MOST_LINES:]
+
+
+def describe_failure(status: int, timeout: int, tail: Tail) -> str:
+    """What happened to a command that ended with `status`, 124 if it took longer than `timeout` seconds."""
+    timed_out = timeout and status == TIMED_OUT
+    what = f"took longer than {timeout} s" if timed_out else f"ended with status {status}"
+    lines = tail.lines()
+    return what + ("; its last lines:\n" + "\n".join(f"  | {line}" for line in lines) if lines else "")

@@ -10,6 +10,7 @@ import os
 import shutil
 import subprocess
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -22,6 +23,7 @@ from builder.execute.choose import open_engine
 from builder.execute.engine import Engine, Layer
 from builder.model.entry import Entry, Kind
 from builder.model.operation import Exec
+from tests.conformance.dockerd import running_dockerd, running_podman
 from tests.conftest import require
 
 BUSYBOX = Path("/usr/bin/busybox")
@@ -42,8 +44,17 @@ def _open_none(cache: Path) -> Engine:
     return open_engine("none", cache, Blobs(cache / "blobs"))
 
 
+def _open_docker(cache: Path) -> Engine:
+    return open_engine("docker", cache, Blobs(cache / "blobs"))
+
+
+# Engines that are started for their row, with the programs that they need.
+DAEMONS = {
+    "docker": (running_dockerd, ("dockerd", "runc", "ip", "unshare")),
+    "podman": (running_podman, ("podman", "runc", "ip", "unshare")),
+}
 ROWS: dict[str, Callable[[Path], Engine]] = (
-    {"chroot": _open_chroot, "sandbox-root": _open_sandbox}
+    {"chroot": _open_chroot, "docker": _open_docker, "podman": _open_docker, "sandbox-root": _open_sandbox}
     if os.geteuid() == 0
     else {"sandbox-rootless": _open_sandbox}
 )
@@ -66,7 +77,13 @@ class Bench:
     cache: Path
     base: Layer
     rootless: bool
+    row: str = ""
     count: int = field(default=0)
+
+    @property
+    def additions(self) -> frozenset[str]:
+        """The variables that the engine sets by itself."""
+        return frozenset({"HOSTNAME", "TERM", "container"} if self.row in DAEMONS else ())
 
     def key(self, name: str = "") -> str:
         """A key that nothing else has, unless it is named."""
@@ -164,10 +181,27 @@ def bench(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
     if request.param == "sandbox-rootless":
         require(_has_subordinate_ids(), "this user has no subordinate ids")
     cache = tmp_path_factory.mktemp(request.param)
-    engine = (ROWS | {"none": _open_none})[request.param](cache)
-    base = engine.base(sha256_bytes(b"base"), base_entries)
-    yield Bench(engine=engine, cache=cache, base=base, rootless=request.param.endswith("rootless"))
-    engine.close()
+    with ExitStack() as stack:
+        stack.enter_context(_daemon(request.param))
+        engine = (ROWS | {"none": _open_none})[request.param](cache)
+        stack.callback(engine.close)
+        base = engine.base(sha256_bytes(b"base"), base_entries)
+        rootless = request.param.endswith("rootless")
+        yield Bench(engine=engine, cache=cache, base=base, rootless=rootless, row=request.param)
+
+
+@contextmanager
+def _daemon(row: str) -> Iterator[None]:
+    """Have DOCKER_HOST name the engine of `row`, if it has one."""
+    if row not in DAEMONS:
+        yield
+        return
+    running, programs = DAEMONS[row]
+    missing = [name for name in programs if shutil.which(name) is None]
+    require(not missing, f"not installed: {', '.join(missing)} (tests/install-tools installs them)")
+    with running() as address, pytest.MonkeyPatch.context() as patch:
+        patch.setenv("DOCKER_HOST", address)
+        yield
 
 
 def _has_subordinate_ids() -> bool:

@@ -15,6 +15,8 @@ from builder.core.events import Output
 from builder.execute.engine import StepFailedError
 from builder.model.entry import Entry, Kind
 from builder.model.operation import Content, Exec, Input, PutEntry, Remove, Secret
+from builder.pack.settle import settle_directories
+from tests.conformance.conftest import DAEMONS
 from tests.conftest import require
 
 pytestmark = pytest.mark.system
@@ -34,17 +36,20 @@ def test_capabilities_and_user_attributes_survive_as_the_image_has_them(bench):
     tree = bench.tree(bench.sh("echo y >> /odd/noted; chmod 755 /odd/capable").layer)
     assert tree[b"odd/capable"].xattrs[0][0] == b"security.capability"
     assert tree[b"odd/capable"].xattrs[0][1].hex() == "0100000200200000000000000000000000000000"
-    assert tree[b"odd/noted"].xattrs == ((b"user.note", b"\x00\xff"),)
+    if bench.row != "docker":  # commits security.capability alone of what a command changed
+        assert tree[b"odd/noted"].xattrs == ((b"user.note", b"\x00\xff"),)
 
 
 def test_every_file_has_the_identity_of_the_layer_that_holds_it(bench):
     files = [entry for entry in bench.engine.entries(bench.base) if entry.kind is Kind.FILE]
     (base,) = {entry.identity.layer for entry in files}
-    assert all(entry.identity == (base, entry.path) for entry in files)
+    assert len({entry.identity for entry in files}) == len(files)
+    assert [entry.identity for entry in bench.engine.entries(bench.base) if entry.kind is Kind.FILE] == [
+        entry.identity for entry in files
+    ]
     after = bench.tree(bench.sh("echo more >> /names/first").layer)
-    assert after[b"names/first"].identity.path == b"names/first"
     assert after[b"names/first"].identity.layer != base
-    assert after[b"odd/big"].identity in (None, (base, b"odd/big"))
+    assert after[b"odd/big"].identity in (None, bench.tree(bench.base)[b"odd/big"].identity)
 
 
 def test_a_layer_made_again_has_another_identity(bench):
@@ -111,7 +116,8 @@ def test_output_arrives_live_and_on_separate_streams(bench):
 
 def test_the_environment_is_the_one_given_with_home_added(bench):
     out = bench.run("env", env=(("PATH", "/bin"), ("NAME", "a b\nc")), user="alice").stdout
-    assert sorted(out.decode().splitlines()) == sorted(["HOME=/home/alice", "NAME=a b", "PATH=/bin", "c"])
+    lines = [line for line in out.decode().splitlines() if line.partition("=")[0] not in bench.additions]
+    assert sorted(lines) == sorted(["HOME=/home/alice", "NAME=a b", "PATH=/bin", "c"])
 
 
 @pytest.mark.parametrize(
@@ -172,7 +178,10 @@ def test_signals_reset_so_that_pipes_end_quietly(bench):
 def test_what_a_command_may_do_is_what_docker_allows(bench):
     out = bench.sh("grep -E '^(CapBnd|CapEff|Seccomp):' /proc/self/status").stdout.decode().split()
     assert out == ["CapEff:", "00000000a80425fb", "CapBnd:", "00000000a80425fb", "Seccomp:", "2"]
-    for attempt in ("mount -t tmpfs none /home", "unshare -U true", "echo x > /proc/sys/kernel/hostname"):
+    attempts = ["mount -t tmpfs none /home", "echo x > /proc/sys/kernel/hostname"]
+    if bench.row != "podman":  # whose filter lets everybody have user namespaces
+        attempts.append("unshare -U true")
+    for attempt in attempts:
         with pytest.raises(StepFailedError):
             bench.sh(attempt)
 
@@ -191,6 +200,11 @@ def test_without_a_network_there_is_only_loopback(bench):
 
 
 def test_names_resolve_where_the_network_is_asked_for(bench):
+    if bench.row in DAEMONS:  # which have a network of their own, that leads nowhere
+        given = bench.run("cat", "/etc/resolv.conf", network=True).stdout.splitlines()
+        servers = Path("/etc/resolv.conf").read_bytes().splitlines()
+        assert {line for line in servers if line.startswith(b"nameserver")} <= set(given)
+        return
     name = "deb.debian.org"
     try:
         socket.getaddrinfo(name, 80)
@@ -203,7 +217,7 @@ def test_hosts_and_resolver_of_the_image_survive(bench, read):
     own = [put_file("/etc/hosts", b"own hosts\n"), put_file("/etc/resolv.conf", b"own resolver\n")]
     layer = bench.engine.put(bench.base, bench.key(), own)
     result = bench.sh("cat /etc/hosts; echo lost > /etc/resolv.conf", on=layer, network=True)
-    assert b"127.0.0.1 localhost" in result.stdout
+    assert b"127.0.0.1 localhost" in result.stdout.replace(b"\t", b" ")
     tree = bench.tree(result.layer)
     assert (read(tree[b"etc/hosts"]), read(tree[b"etc/resolv.conf"])) == (b"own hosts\n", b"own resolver\n")
 
@@ -220,6 +234,8 @@ def test_a_command_that_changes_nothing_leaves_nothing(bench):
     before = list(bench.engine.entries(bench.base))
     layer = bench.sh("cat /etc/hosts /etc/resolv.conf; touch /tmp/x /run/y /dev/shm/z", network=True).layer
     after = list(bench.engine.entries(layer))
+    if bench.row in DAEMONS:  # which touch /etc; directories get one time when they are packed
+        before, after = (list(settle_directories(entries, 0)) for entries in (before, after))
     assert [entry[:10] for entry in after] == [entry[:10] for entry in before]
 
 
@@ -331,3 +347,20 @@ def _runs(process, words):
         return words in Path(f"/proc/{process}/cmdline").read_bytes()
     except (FileNotFoundError, ProcessLookupError):
         return False
+
+
+def test_a_base_may_take_content_back_when_the_next_entry_comes(bench, tmp_path):
+    def entries():
+        for name in ("a", "b"):
+            path = tmp_path / name
+            path.write_text(name)
+            yield Entry(name.encode(), Kind.FILE, 0o644, size=1, open=lambda path=path: os.open(path, 0))
+            path.unlink()
+
+    layer = bench.engine.base(bench.key(), entries)
+    assert [bench.engine.read(layer, name) for name in ("/a", "/b")] == [b"a", b"b"]
+
+
+def test_root_needs_no_entry_in_passwd(bench):
+    layer = bench.engine.remove(bench.base, bench.key(), Remove(patterns=("/etc/passwd",)))
+    assert bench.run("id", "-u", on=layer).stdout == b"0\n"

@@ -122,8 +122,8 @@ def test_another_failure_names_place_and_title_too():
 
 
 def test_an_engine_that_there_is_not_is_named_with_those_there_are(tmp_path):
-    with pytest.raises(UsageError, match="there is no engine 'docker' yet, only sandbox, none"):
-        open_engine("docker", tmp_path, None)
+    with pytest.raises(UsageError, match="there is no engine 'lxc', only sandbox, docker, none"):
+        open_engine("lxc", tmp_path, None)
 
 
 def test_without_commands_no_engine_is_probed_or_needed(tmp_path):

@@ -1,0 +1,107 @@
+"""Container engines of the tests' own: in namespaces of their own, which end with them.
+
+Without its own network namespace `dockerd --bridge=none` would delete the bridge of an engine that is there.
+"""
+
+from __future__ import annotations
+
+import resource
+import shutil
+import socket
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+_OWN_NAMESPACES = (
+    "unshare", "--net", "--mount", "--propagation", "private", "--pid", "--fork", "--kill-child",
+    "--mount-proc", "sh", "-c", 'ip link set lo up; exec "$@"', "engine",
+)  # fmt: skip
+# The capabilities of Docker's containers: Podman gives fewer, unless told so.
+_CONTAINERS_CONF = """\
+[containers]
+default_ulimits = ["nofile=1024:1024", "nproc=PROCESSES:PROCESSES"]
+default_capabilities = [
+  "AUDIT_WRITE", "CHOWN", "DAC_OVERRIDE", "FOWNER", "FSETID", "KILL", "MKNOD", "NET_BIND_SERVICE", "NET_RAW",
+  "SETFCAP", "SETGID", "SETPCAP", "SETUID", "SYS_CHROOT"
+]
+[engine]
+runtime = "runc"
+cgroup_manager = "cgroupfs"
+events_logger = "file"
+lock_type = "file"
+"""
+
+
+@contextmanager
+def running_dockerd() -> Iterator[str]:
+    """The address of a Docker engine without a network."""
+    with _folder() as folder:
+        command = (
+            "dockerd", "--data-root", f"{folder}/data", "--exec-root", f"{folder}/exec",
+            "--host", f"unix://{folder}/engine.sock", "--pidfile", f"{folder}/pid", "--bridge=none",
+            "--iptables=false", "--ip6tables=false", "--ip-forward=false", "--group=root", "--log-level=warn",
+        )  # fmt: skip
+        with _running(folder, command, {}) as address:
+            yield address
+
+
+@contextmanager
+def running_podman() -> Iterator[str]:
+    """The address of Podman's service without a network."""
+    with _folder() as folder:
+        # Podman's own limit is higher than a process without CAP_SYS_RESOURCE may set.
+        processes = str(resource.getrlimit(resource.RLIMIT_NPROC)[1])
+        (folder / "containers.conf").write_text(_CONTAINERS_CONF.replace("PROCESSES", processes))
+        command = (
+            "podman", "--root", f"{folder}/data", "--runroot", f"{folder}/exec",
+            "system", "service", "--time=0", f"unix://{folder}/engine.sock",
+        )  # fmt: skip
+        with _running(folder, command, {"CONTAINERS_CONF": f"{folder}/containers.conf"}) as address:
+            yield address
+
+
+@contextmanager
+def _folder() -> Iterator[Path]:
+    """A folder in memory: engines leave much behind, and deleting it from a disk takes long."""
+    folder = Path(tempfile.mkdtemp(prefix="wslimg-engine-", dir="/dev/shm"))
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder)
+
+
+@contextmanager
+def _running(folder: Path, command: tuple[str, ...], env: dict[str, str]) -> Iterator[str]:
+    address = f"unix://{folder}/engine.sock"
+    with (folder / "log").open("wb") as log:
+        process = subprocess.Popen(
+            [*_OWN_NAMESPACES, *command],
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            env={"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "HOME": str(folder), **env},
+            start_new_session=True,
+        )
+    try:
+        _wait(address, process, folder / "log")
+        yield address
+    finally:
+        process.kill()
+        process.wait()
+
+
+def _wait(address: str, process: subprocess.Popen[bytes], log: Path) -> None:
+    deadline = time.monotonic() + 20
+    while True:
+        try:
+            with socket.socket(socket.AF_UNIX) as connection:
+                connection.connect(address.removeprefix("unix://"))
+                connection.sendall(b"GET /_ping HTTP/1.0\r\n\r\n")
+                if b"200 OK" in connection.recv(1024):
+                    return
+        except OSError:
+            assert process.poll() is None and time.monotonic() < deadline, log.read_text()[-2000:]
+            time.sleep(0.05)
