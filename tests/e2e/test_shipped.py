@@ -19,7 +19,7 @@ TMPFILES = "/usr/lib/systemd/system/sysinit.target.wants/systemd-tmpfiles-setup"
 
 @pytest.fixture(scope="module")
 def images(tmp_path_factory: pytest.TempPathFactory, shared_cache: Path) -> dict[str, Path]:
-    """The image of each recipe, from what the mirror has now: a copy of the recipes keeps their locks apart."""
+    """The image of each recipe, from what the mirror has now, in a copy that has its own locks."""
     folder = tmp_path_factory.mktemp("shipped")
     shutil.copytree(ROOT / "recipes", folder / "recipes", ignore=shutil.ignore_patterns("*.lock"))
     environment = {**os.environ, "WSLIMG_CACHE": str(shared_cache)}
