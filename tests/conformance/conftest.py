@@ -168,9 +168,11 @@ CAPABILITY = bytes.fromhex("0100000200200000000000000000000000000000")
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Run each test on every row; those of trees also without any engine."""
+    """Run each test on every row; those of trees also without any engine, those of the sandbox on it alone."""
     if "bench" in metafunc.fixturenames:
         rows = [*sorted(ROWS), *(["none"] if metafunc.module.__name__.endswith("test_tree") else [])]
+        if metafunc.module.__name__.endswith("test_sandbox"):
+            rows = [row for row in rows if ROWS[row] is not _open_docker]
         metafunc.parametrize("bench", rows, indirect=True, scope="session")
 
 
