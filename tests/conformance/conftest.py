@@ -168,7 +168,7 @@ CAPABILITY = bytes.fromhex("0100000200200000000000000000000000000000")
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Run each test on every row; those of trees also without any engine, those of the sandbox on it alone."""
+    """Run each test on every row; those of trees also without an engine, the sandbox's only on it."""
     if "bench" in metafunc.fixturenames:
         rows = [*sorted(ROWS), *(["none"] if metafunc.module.__name__.endswith("test_tree") else [])]
         if metafunc.module.__name__.endswith("test_sandbox"):
