@@ -13,7 +13,6 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
-from importlib.metadata import version
 
 import deflate
 import zstandard
@@ -89,7 +88,7 @@ def choose_compressor(settings: PackSettings) -> Compressor:
 def _gzip_members(level: int) -> Compressor:
     """One gzip member a segment, by libdeflate: smaller than zlib's best at a tenth of its time."""
     return Compressor(
-        name=f"gzip: deflate {version('deflate')}, level {level}",
+        name=f"gzip: deflate {deflate.__version__}, level {level}",
         target=_MIB,
         compress=lambda data, _before: deflate.gzip_compress(data, level),
         expand=_expand_gzip,

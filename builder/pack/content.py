@@ -11,7 +11,8 @@ from builder.model.entry import Entry
 from builder.tar.header import printable
 from builder.tar.write import Span
 
-State = tuple[int, ...]
+State = tuple[int, int, int, int]
+"""Inode, size in bytes, mtime and ctime in nanoseconds."""
 
 
 def state_of(status: os.stat_result) -> State:

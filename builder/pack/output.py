@@ -1,4 +1,4 @@
-"""The image file: written in one thread, hashed in another, without a name until it is complete."""
+"""The image file: written and hashed in a thread of its own, without a name until it is complete."""
 
 from __future__ import annotations
 
@@ -17,19 +17,17 @@ from builder.pack.lane import Lane
 class Output:
     """Takes the bytes of the image in order; `size` counts them, `sha256` is that of all added so far."""
 
-    def __init__(self, path: Path, file: int, writing: Lane, hashing: Lane) -> None:
+    def __init__(self, path: Path, file: int, lane: Lane) -> None:
         self._path = path
         self._file = file
-        self._writing = writing
-        self._hashing = hashing
+        self._lane = lane
         self._sha = hashlib.sha256()
         self.size = 0
 
     def add(self, data: Bytes) -> None:
         """Append `data`, which must not change any more. Raises PackError, maybe for an earlier call."""
         self.size += len(data)
-        self._hashing.add(self._sha.update, data)
-        self._writing.add(self._write, data)
+        self._lane.add(self._write, data)
 
     def restart(self) -> None:
         """Forget everything that was added."""
@@ -41,8 +39,7 @@ class Output:
 
     def finish(self) -> str:
         """Wait until all is written; returns the SHA-256."""
-        self._writing.drain()
-        self._hashing.drain()
+        self._lane.drain()
         return self._sha.hexdigest()
 
     @property
@@ -53,6 +50,7 @@ class Output:
     def _write(self, data: Bytes) -> None:
         with _write_errors(self._path):
             write_full(self._file, data)
+        self._sha.update(data)
 
 
 def write_full(file: int, data: Bytes) -> None:
@@ -69,8 +67,7 @@ def open_output(path: Path) -> Iterator[Output]:
     with ExitStack() as stack:
         with _write_errors(path):
             file = stack.enter_context(atomic_file(path))
-        writing, hashing = stack.enter_context(Lane("write")), stack.enter_context(Lane("hash"))
-        yield Output(path, file.fileno(), writing, hashing)
+        yield Output(path, file.fileno(), stack.enter_context(Lane("write")))
         with _write_errors(path):
             stack.close()
 

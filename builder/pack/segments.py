@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 from zlib import crc32
 
-from builder.tar.format import BLOCK
+from builder.tar.format import BLOCK, ZERO_BLOCK
 from builder.tar.parse import padding
 from builder.tar.write import END_OF_ARCHIVE, Member, Span
 
@@ -33,16 +33,20 @@ def cut_segments(members: Iterable[Member], target: int) -> Iterator[Segment]:
     """
     draft, loud = _Draft(), False
     for member in members:
-        weight = BLOCK + member.length + padding(member.length)
-        if loud and _cuts(member.path, weight, draft.weight, target):
+        room = member.length + padding(member.length)
+        if loud and _cuts(member.path, BLOCK + room, draft.weight, target):
             yield draft.finish()
         draft.add(member.headers, BLOCK)
-        if not member.spans:
+        if not room:
             continue
         if not loud:
             yield draft.finish()
             loud = True
-        yield from _add_content(draft, member, weight, target)
+        if BLOCK + room <= 2 * target:
+            draft.add_spans(member.spans)
+            draft.add(ZERO_BLOCK[: room - member.length], room)
+        else:
+            yield from _cut_content(draft, member, target)
     draft.add(END_OF_ARCHIVE, 0)
     yield draft.finish()
 
@@ -58,11 +62,8 @@ def _cuts(path: bytes, weight: int, before: int, target: int) -> bool:
     return before + weight > maximum or crc32(path) * (target - minimum) >> 32 < weight
 
 
-def _add_content(draft: _Draft, member: Member, weight: int, target: int) -> Iterator[Segment]:
-    if weight <= 2 * target:
-        draft.add_spans(member.spans)
-        draft.add(bytes(padding(member.length)), weight - BLOCK)
-        return
+def _cut_content(draft: _Draft, member: Member, target: int) -> Iterator[Segment]:
+    """The content of a large file; its last segment ends with it."""
     for index, piece in enumerate(split_spans(member, target)):
         if index:
             yield draft.finish()

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from builder.core.errors import PackError
 from builder.model.entry import Entry, Identity, Kind
-from builder.pack.content import OpenUnchanged, state_of
+from builder.pack.content import OpenUnchanged, State, state_of
 from builder.tar.header import printable
 
 _KINDS = {
@@ -91,6 +91,7 @@ class _Walk:
         return entry._replace(xattrs=xattrs) if xattrs else entry
 
     def _file(self, path: bytes, whole: bytes, status: os.stat_result) -> Entry:
+        state = state_of(status)
         return Entry(
             path,
             Kind.FILE,
@@ -100,15 +101,16 @@ class _Walk:
             status.st_mtime_ns // 1_000_000_000,
             status.st_size,
             xattrs=_read_xattrs(whole),
-            open=OpenUnchanged(whole, state_of(status)) if status.st_size else None,
-            identity=self._identity(whole, status) if self._trust_mtime else None,
+            open=OpenUnchanged(whole, state) if status.st_size else None,
+            identity=self._identity(whole, state) if self._trust_mtime else None,
         )
 
-    def _identity(self, whole: bytes, status: os.stat_result) -> Identity | None:
+    def _identity(self, whole: bytes, state: State) -> Identity | None:
         """The device is no part of it: its number differs from boot to boot."""
-        if max(status.st_mtime_ns, status.st_ctime_ns) > self._settled:
+        inode, size, mtime, ctime = state
+        if mtime > self._settled or ctime > self._settled:
             return None
-        return Identity(layer="directory:" + ",".join(map(str, state_of(status))), path=whole)
+        return Identity(f"directory:{inode},{size},{mtime},{ctime}", whole)
 
 
 class _Folder:
