@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import shutil
+from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -39,3 +41,17 @@ def tool():
 def pytest_make_parametrize_id(config: pytest.Config, val: object, argname: str) -> str | None:
     """Bytes are named by their place: compressed ones hold the time, and xdist wants equal ids."""
     return argname if isinstance(val, bytes) else None
+
+
+@pytest.fixture(scope="session", autouse=True)
+def passable_checkout() -> Iterator[None]:
+    """Some tests go on as an ordinary user, who has to get to a checkout below a private folder of root's."""
+    folders = [folder for folder in Path(__file__).resolve().parents if not folder.stat().st_mode & 0o001]
+    if os.geteuid() != 0 or "PYTEST_XDIST_WORKER" in os.environ:
+        folders = []
+    modes = [(folder, folder.stat().st_mode & 0o7777) for folder in folders]
+    for folder, mode in modes:
+        folder.chmod(mode | 0o001)
+    yield
+    for folder, mode in modes:
+        folder.chmod(mode)
