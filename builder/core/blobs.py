@@ -52,6 +52,13 @@ class Blobs:
                 )
         return path
 
+    def read(self, digest: str, size: int) -> bytes | None:
+        """The blob `digest` of `size` bytes, verified; None if it is not there in full."""
+        if not self.has(digest, size):
+            return None
+        data = self.path(digest).read_bytes()
+        return data if hashlib.sha256(data).hexdigest() == digest else None
+
     def size(self, digest: str) -> int | None:
         """How many bytes the blob `digest` has, None if it is not there. Marks it as used."""
         path = self.path(digest)

@@ -164,9 +164,12 @@ class DebianArchive:
             paragraphs.append(
                 f"{package.paragraph()}Filename: {package.path}\nSize: {len(data)}\nSHA256: {digest}\n"
             )
-        index = lzma.compress("\n".join(paragraphs).encode())
-        table = f" {hashlib.sha256(index).hexdigest()} {len(index)} main/binary-amd64/Packages.xz\n"
-        self.files[f"/{archive}/dists/{suite}/main/binary-amd64/Packages.xz"] = index
+        text = "\n".join(paragraphs).encode()
+        index = lzma.compress(text)
+        path = "main/binary-amd64/Packages"
+        rows = [(text, path), (index, f"{path}.xz")]
+        table = "".join(f" {hashlib.sha256(data).hexdigest()} {len(data)} {name}\n" for data, name in rows)
+        self.files[f"/{archive}/dists/{suite}/{path}.xz"] = index
         release = self._release(suite, date, valid_until, table)
         signed = sign((key or self.key).signer(), release.encode(), mode=SignatureMode.CLEAR)
         self.files[f"/{archive}/dists/{suite}/InRelease"] = bytes(signed)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import lzma
 import os
 import re
 from collections.abc import Iterator
@@ -131,6 +132,22 @@ def test_fetched_packages_are_not_asked_for_again(
     archive.asked.clear()
     fetch_bootstrap(source, lock, supply)
     assert archive.asked == []
+
+
+def test_an_index_is_unfolded_once_and_again_if_what_was_kept_is_damaged(
+    archive: DebianArchive, source: Bootstrap, supply: Supply
+) -> None:
+    lock = resolve(source, supply)
+    for path in [path for path in archive.files if path.endswith("/Packages.xz")]:
+        damage(supply.blobs.path(hashlib.sha256(archive.files[path]).hexdigest()))
+    assert resolve(source, supply) == lock
+    text = lzma.decompress(archive.files["/debian/dists/trixie/main/binary-amd64/Packages.xz"])
+    damage(supply.blobs.path(hashlib.sha256(text).hexdigest()))
+    assert "cannot be decompressed" in refusal(source, supply)
+
+
+def damage(path: Path) -> None:
+    path.write_bytes(bytes(path.stat().st_size))
 
 
 def test_fetching_reports_bytes(source: Bootstrap, supply: Supply) -> None:

@@ -44,6 +44,11 @@ class ReleaseFile:
                 return table[path]
         raise ResolveError(f"lists no {stem}.xz and no {stem}.gz", where=where, fix="choose another mirror")
 
+    def uncompressed(self, file: IndexFile) -> IndexFile | None:
+        """What `file` unfolds to, where the table says so; `file` itself if it is not compressed."""
+        stem = file.path.removesuffix(".xz").removesuffix(".gz")
+        return next((each for each in self.files if each.path == stem), None)
+
     def _check_offer(self, component: str, architecture: str, where: str) -> None:
         # Security archives list components with a prefix ("updates/main"), paths without it.
         components = {name.rpartition("/")[2] for name in self.components}

@@ -64,9 +64,7 @@ def _load_suite(
     where = archives.where(archive, path)
     release = _read_release(archives, archive, path, where, trust)
     files = [release.index(component, architecture, where=where) for component in components]
-    texts = [
-        _read_index(archives, archive, f"dists/{suite}", file, by_hash=release.by_hash) for file in files
-    ]
+    texts = [_read_index(archives, archive, f"dists/{suite}", file, release) for file in files]
     return LoadedSuite(
         release=Release(archive=archive, suite=suite, date=release.date),
         indexes=tuple(
@@ -90,15 +88,30 @@ def _read_release(archives: Archives, archive: str, path: str, where: str, trust
     return release
 
 
-def _read_index(archives: Archives, archive: str, folder: str, file: IndexFile, *, by_hash: bool) -> bytes:
-    """The text of an index. Names by digest stay while a mirror changes under the reader."""
+def _read_index(
+    archives: Archives, archive: str, folder: str, file: IndexFile, release: ReleaseFile
+) -> bytes:
+    """The text of an index. It is kept beside what was downloaded: unfolding xz takes half a second."""
+    text = release.uncompressed(file)
+    kept = archives.blobs.read(text.sha256, text.size) if text else None
+    if kept is not None:
+        return kept
+    data = decompress_index(_download_index(archives, archive, folder, file, release).read_bytes(), file.path)
+    if text and text != file:
+        archives.blobs.add(text.sha256, text.size, (data,), where=archives.where(archive, file.path))
+    return data
+
+
+def _download_index(
+    archives: Archives, archive: str, folder: str, file: IndexFile, release: ReleaseFile
+) -> Path:
+    """The index as the mirror has it. Names by digest stay while a mirror changes under the reader."""
     component = file.path.rpartition("/")[0]
     hashed = f"{folder}/{component}/by-hash/SHA256/{file.sha256}"
     try:
-        blob = _store(archives, archive, hashed if by_hash else f"{folder}/{file.path}", file)
+        return _store(archives, archive, hashed if release.by_hash else f"{folder}/{file.path}", file)
     except NotFoundError:
-        blob = _store(archives, archive, f"{folder}/{file.path}", file)
-    return decompress_index(blob.read_bytes(), file.path)
+        return _store(archives, archive, f"{folder}/{file.path}", file)
 
 
 def _store(archives: Archives, archive: str, path: str, file: IndexFile) -> Path:
