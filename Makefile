@@ -19,13 +19,17 @@ setup: .venv/.ready ## make .venv with wslimg and everything it needs
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-build-isolation --no-deps --editable .
 	@touch $@
 
+.venv/.servers: .venv/.ready tests/requirements.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r tests/requirements.lock
+	@touch $@
+
 image: setup ## build RECIPE (recipes/debian.yaml) into dist/ with the embedded engine
 	$(BIN)/wslimg build $(RECIPE) --out dist --engine sandbox
 
 test: setup ## the tests that need nothing but Python; what is skipped says why
 	$(BIN)/python -m pytest -m "not system" -n auto
 
-test-all: setup ## every test; as root, installs Debian packages first
+test-all: .venv/.servers ## every test; as root, installs Debian packages first
 	tests/install-tools
 	$(MAKE) --no-print-directory check
 	$(BIN)/python -m pytest -m "not system" -n auto
@@ -44,10 +48,13 @@ format: setup ## format the code
 docs: setup ## write docs/reference and the JSON Schema of recipes from the code
 	$(BIN)/python -m docs.generate
 
-lock-python: setup ## refresh requirements.lock from pyproject.toml
+COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
+  --no-header --no-annotate pyproject.toml
+
+lock-python: setup ## refresh requirements.lock and tests/requirements.lock from pyproject.toml
 	$(BIN)/python -m pip install --quiet uv
-	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --all-extras --generate-hashes --no-emit-index-url \
-	  --no-header --no-annotate pyproject.toml -o requirements.lock
+	$(COMPILE) --extra cloud --extra smb --extra ssh --extra dev -o requirements.lock
+	$(COMPILE) --all-extras -c requirements.lock -o tests/requirements.lock
 
 bench: setup ## measure side by side with what users would use instead; writes docs/benchmarks.md
 	$(BIN)/python -m benchmarks
