@@ -1,7 +1,8 @@
-"""The one place that renders Jinja2: files that go into images, and recipes' own template files."""
+"""The one place that renders Jinja2: files that go into images, pages, and recipes' own template files."""
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Collection, Iterator, Mapping
 
 import jinja2
@@ -17,6 +18,11 @@ def render_shipped(name: str, variables: Mapping[str, object]) -> str:
     """The shipped template `name` (a path below `templates/`) with `variables`; a missing one is a bug."""
     loader = jinja2.FileSystemLoader(resource_folder("templates"))
     return _environment(loader).get_template(name).render(variables)
+
+
+def render_page(name: str, variables: Mapping[str, object]) -> str:
+    """The shipped template `name` as HTML or XML: whatever is in `variables` stays text."""
+    return _page_environment().get_template(name).render(variables)
 
 
 def render_text(text: str, variables: Mapping[str, object], *, where: str) -> str:
@@ -54,6 +60,13 @@ def _allowed_unknown(tree: jinja2.nodes.Template) -> Iterator[str]:
             yield node.node.name
 
 
+@functools.cache
+def _page_environment() -> jinja2.Environment:
+    """Kept, since a site has thousands of pages."""
+    loader = jinja2.FileSystemLoader(resource_folder("templates"))
+    return _environment(loader).overlay(autoescape=True)
+
+
 def _environment(loader: jinja2.BaseLoader | None) -> jinja2.Environment:
     return jinja2.Environment(
         loader=loader,
@@ -61,7 +74,7 @@ def _environment(loader: jinja2.BaseLoader | None) -> jinja2.Environment:
         keep_trailing_newline=True,
         trim_blocks=True,
         lstrip_blocks=True,
-        autoescape=False,  # noqa: S701 - the output is configuration and scripts, never HTML
+        autoescape=False,  # noqa: S701 - the output is configuration and scripts; pages have their own
     )
 
 

@@ -70,12 +70,15 @@ class Mark(CatalogModel):
 
 class Settings(CatalogModel):
     """What holds for the whole catalog. `base_url` is where Windows reads it; `default` is the flavor that
-    `wsl --install` takes without a name; `signed` says that no list may be written without a signature."""
+    `wsl --install` takes without a name; `signed` says that no list may be written without a signature,
+    `site` that the pages for people are kept up to date, under the heading `title`."""
 
     schema_: Literal[1] = Field(default=1, alias="schema")
     base_url: str
     default: str = ""
     signed: bool = False
+    site: bool = False
+    title: str = ""
 
 
 class AuditRecord(CatalogModel):
@@ -101,7 +104,8 @@ class ListedImage(CatalogModel):
 
 
 class ListedVersion(CatalogModel):
-    """A version with all its architectures. A `withdrawn` one is in no distribution list."""
+    """A version with all its architectures. A `withdrawn` one is in no distribution list; `marked` is when
+    the newest of its marks was made, "" without any."""
 
     version: str
     name: str
@@ -111,6 +115,7 @@ class ListedVersion(CatalogModel):
     withdrawn: bool
     deprecated: bool
     use: str
+    marked: str = ""
     images: tuple[ListedImage, ...]
 
 

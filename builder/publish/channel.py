@@ -111,6 +111,7 @@ def _describe_version(
         withdrawn=key in channel.marked("withdrawn"),
         deprecated=deprecation is not None,
         use=deprecation.use if deprecation else "",
+        marked=max((mark.marked for mark in channel.marks if (mark.flavor, mark.version) == key), default=""),
         images=tuple(_describe_image(channel.settings.base_url, one, current) for one in images),
     )
 

@@ -27,7 +27,7 @@ def export(
 
     def settle(before: Settings | None) -> Settings:
         signed = signer is not None or (before is not None and before.signed)
-        return Settings(base_url=base_url, default=origin.settings.default, signed=signed)
+        return origin.settings.model_copy(update={"base_url": base_url, "signed": signed})
 
     set_up(target, settle)
     refuse_unsigned(read_channel(target, channel).settings, target.place, signer)

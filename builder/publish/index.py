@@ -13,10 +13,10 @@ from builder.core.errors import PublishError
 from builder.model.catalog import Settings
 from builder.publish.channel import Channel, describe_channel
 from builder.publish.layout import SCHEMA, SIGNATURE, SIGNED
-from builder.publish.read import read_channel
+from builder.publish.read import read_channel, read_or_nothing
 from builder.publish.render import render_channel, render_schema
 from builder.publish.sign import Signer
-from builder.publish.target import MissingError, Target
+from builder.publish.target import Target
 
 _ROUNDS = 200
 _LONGEST_PAUSE = 1.0
@@ -55,14 +55,6 @@ def expected_files(channel: Channel) -> dict[str, bytes]:
     """Path -> content of what is derived from `channel`, without signatures."""
     files = render_channel(describe_channel(channel), channel.settings.default)
     return {SCHEMA: render_schema()} | {f"{channel.name}/{name}": data for name, data in files.items()}
-
-
-def read_or_nothing(target: Target, path: str) -> bytes | None:
-    """The content of `path`, None where there is nothing."""
-    try:
-        return target.get(path)
-    except MissingError:
-        return None
 
 
 def _write_changes(target: Target, channel: Channel, signer: Signer | None) -> bool:

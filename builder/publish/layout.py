@@ -6,6 +6,7 @@
     marks/CHANNEL/FLAVOR/VERSION.deprecated.json             what was decided later
     retired/CHANNEL/FLAVOR/VERSION-ARCH.DIGEST.json          pruned entries whose images are still there
     audit/TIME-NUMBER.json                                   who did it
+    site/...                                                 pages for people
     CHANNEL/DistributionInfo.json ...                        derived from all of that
 
 DIGEST is the start of the file's own SHA-256 (an entry's: of its image): no address ever holds other bytes.
@@ -23,14 +24,14 @@ from builder.wsl.lists import ARCHITECTURES
 SETTINGS = "settings.json"
 SCHEMA = "catalog.schema.json"
 IMAGES, ENTRIES, MARKS = "images/", "entries/", "marks/"
-RETIRED, AUDIT = "retired/", "audit/"
+RETIRED, AUDIT, SITE = "retired/", "audit/", "site/"
 PRUNING = "prune.lock"
 LIST, APPEND_LIST = "DistributionInfo.json", "DistributionInfo.append.json"
 CATALOG, LATEST, SUMS = "catalog.json", "latest.json", "SHA256SUMS"
 SIGNATURE = ".sig"
 SIGNED = (SUMS, CATALOG)
 """The files of a channel that are signed: together they name every byte that is published."""
-RESERVED = frozenset(name.rstrip("/") for name in (IMAGES, ENTRIES, MARKS, RETIRED, AUDIT))
+RESERVED = frozenset(name.rstrip("/") for name in (IMAGES, ENTRIES, MARKS, RETIRED, AUDIT, SITE))
 """What no channel can be called."""
 
 _DIGITS = 12

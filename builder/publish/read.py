@@ -18,10 +18,8 @@ M = TypeVar("M", bound=BaseModel)
 
 def read_settings(target: Target) -> Settings | None:
     """The settings of the catalog, None where there is no catalog yet. Raises PublishError."""
-    try:
-        return parse_model(Settings, target.get(SETTINGS), f"{target.place}/{SETTINGS}")
-    except MissingError:
-        return None
+    data = read_or_nothing(target, SETTINGS)
+    return None if data is None else parse_model(Settings, data, f"{target.place}/{SETTINGS}")
 
 
 def require_settings(target: Target) -> Settings:
@@ -60,6 +58,14 @@ def list_channels(target: Target) -> tuple[str, ...]:
     """The names of all channels that have or had an entry."""
     paths = (path for folder in (ENTRIES, RETIRED) for path in target.list(folder))
     return tuple(sorted({path.split("/")[1] for path in paths}))
+
+
+def read_or_nothing(target: Target, path: str) -> bytes | None:
+    """The content of `path`, None where there is nothing."""
+    try:
+        return target.get(path)
+    except MissingError:
+        return None
 
 
 def parse_model(kind: type[M], data: bytes, where: str) -> M:

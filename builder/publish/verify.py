@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from builder.core.errors import PublishError
 from builder.core.events import Progress, Sink
 from builder.publish.channel import Channel, drop_conflicts
-from builder.publish.index import expected_files, read_or_nothing
+from builder.publish.index import expected_files
 from builder.publish.layout import SIGNATURE, SIGNED, entry_path
-from builder.publish.read import list_channels, read_channel
+from builder.publish.read import list_channels, read_channel, read_or_nothing
 from builder.publish.sign import find_identity, verify
 from builder.publish.target import Target
 from builder.publish.upload import describe_damage
