@@ -97,6 +97,18 @@ def locate(reference: Reference, *, insecure: bool | None) -> Endpoint:
     )
 
 
+def locate_repository(text: str, *, insecure: bool | None) -> Endpoint:
+    """Where the repository `HOST[:PORT]/PATH` is served, as `locate` does it. The host is never left out, and
+    there is no tag. Raises ResolveError."""
+    host, _, path = text.partition("/")
+    match = _REMAINDER.fullmatch(path)
+    if match is None or match["tag"] or match["digest"] or not re.fullmatch(_HOST, host):
+        raise ResolveError(
+            "is no name of a repository, expected HOST[:PORT]/PATH in lower case, without a tag", where=text
+        )
+    return locate(Reference(host=host, path=path), insecure=insecure)
+
+
 def locate_mirror(reference: Reference, mirror: str, *, insecure: bool | None) -> Endpoint:
     """Where the mirror `[SCHEME://]HOST[/PREFIX]` serves `reference`. Raises ResolveError."""
     parts = urlsplit(mirror if "://" in mirror else f"//{mirror}")

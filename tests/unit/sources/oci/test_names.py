@@ -11,7 +11,7 @@ import pytest
 from builder.core.errors import ResolveError
 from builder.sources.oci.challenge import parse_challenges
 from builder.sources.oci.credentials import Login, find_login
-from builder.sources.oci.reference import locate, locate_mirror, parse_reference
+from builder.sources.oci.reference import locate, locate_mirror, locate_repository, parse_reference
 
 DIGEST = "sha256:" + "ab" * 32
 
@@ -78,6 +78,24 @@ def test_mirrors_have_a_prefix_and_a_scheme(mirror: str, url: str, path: str) ->
 def test_a_mirror_with_a_password_is_refused() -> None:
     with pytest.raises(ResolveError, match="is no mirror"):
         locate_mirror(parse_reference("debian"), "https://user:pw@mirror.example", insecure=None)
+
+
+@pytest.mark.parametrize(
+    ("text", "url", "path"),
+    [
+        ("registry/wsl", "https://registry/v2", "wsl"),
+        ("localhost:5000/team/wsl", "http://localhost:5000/v2", "team/wsl"),
+    ],
+)
+def test_a_repository_is_always_given_with_its_host(text: str, url: str, path: str) -> None:
+    endpoint = locate_repository(text, insecure=None)
+    assert (endpoint.url, endpoint.path) == (url, path)
+
+
+@pytest.mark.parametrize("text", ["wsl", "host/", "host/Wsl", "host/wsl:1", "host/wsl@sha256:0", "a b/wsl"])
+def test_what_is_no_repository_is_refused(text: str) -> None:
+    with pytest.raises(ResolveError, match="is no name of a repository"):
+        locate_repository(text, insecure=None)
 
 
 def test_challenges_are_read_with_quotes_and_several_at_once() -> None:

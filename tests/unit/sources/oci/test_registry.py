@@ -147,9 +147,7 @@ def test_a_password_of_docker_login_is_sent_when_it_is_asked_for(
 def test_without_a_login_the_error_says_how_to_log_in(registry: FakeRegistry, tmp_path: Path) -> None:
     registry.guard = basic
     message = refused(registry, tmp_path)
-    assert message.startswith(
-        f"{registry.reference}:latest: the registry refuses the image (it answered 401)"
-    )
+    assert message.startswith(f"{registry.reference}:latest: the registry refuses access (it answered 401)")
     assert f"docker login {registry.host}" in message
 
 
@@ -157,7 +155,7 @@ def test_a_wrong_password_is_no_endless_loop(registry: FakeRegistry, tmp_path: P
     registry.guard = basic
     log_in(tmp_path, registry.host, auth=encode("alice:wrong"))
     message = refused(registry, tmp_path)
-    assert "refuses the image" in message
+    assert "refuses access" in message
     assert "wrong" not in message
     assert len(registry.seen) == 2
 
@@ -228,7 +226,7 @@ def test_a_token_server_over_plain_http_elsewhere_gets_no_password(
 ) -> None:
     secure = Registry(Endpoint(host="example.org", url="https://example.org/v2", path="a"), http=client())
     with pytest.raises(ResolveError, match=r"sends logins to .* expected an https"):
-        secure._log_in('Bearer realm="http://evil.example/token"', "", "example.org/a:b")
+        secure.authorization.renew('Bearer realm="http://evil.example/token"', "", "example.org/a:b")
 
 
 def test_a_credential_helper_is_asked(
