@@ -71,7 +71,9 @@ class Mark(CatalogModel):
 class Settings(CatalogModel):
     """What holds for the whole catalog. `base_url` is where Windows reads it; `default` is the flavor that
     `wsl --install` takes without a name; `signed` says that no list may be written without a signature,
-    `site` that the pages for people are kept up to date, under the heading `title`."""
+    `site` that the pages for people are kept up to date, under the heading `title`. `images_url` is where
+    Windows downloads images that are not below `base_url`: `{sha256}` in it stands for the digest of one,
+    without it their paths follow. `lists_at` names the target that has the lists, "" if the images' has."""
 
     schema_: Literal[1] = Field(default=1, alias="schema")
     base_url: str
@@ -79,6 +81,8 @@ class Settings(CatalogModel):
     signed: bool = False
     site: bool = False
     title: str = ""
+    images_url: str = ""
+    lists_at: str = ""
 
 
 class AuditRecord(CatalogModel):
@@ -128,10 +132,12 @@ class ListedFlavor(CatalogModel):
 
 
 class ChannelDocument(CatalogModel):
-    """The content of `catalog.json`. `updated` is the time of the newest change that it knows."""
+    """The content of `catalog.json`. `updated` is the time of the newest change that it knows; `images_url`
+    is that of the settings."""
 
     schema_: Literal[1] = Field(default=1, alias="schema")
     channel: str
     base_url: str
+    images_url: str = ""
     updated: str
     flavors: tuple[ListedFlavor, ...]

@@ -17,7 +17,7 @@ from builder.model.catalog import (
     Publication,
     Settings,
 )
-from builder.publish.layout import join_url
+from builder.publish.layout import stored_url
 from builder.publish.versions import VersionKey, version_key
 from builder.wsl.lists import ARCHITECTURES
 
@@ -47,6 +47,7 @@ def describe_channel(channel: Channel) -> ChannelDocument:
     return ChannelDocument(
         channel=channel.name,
         base_url=channel.settings.base_url,
+        images_url=channel.settings.images_url,
         updated=max(changes, default=""),
         flavors=tuple(_describe_flavor(channel, flavors[name]) for name in sorted(flavors, key=str.lower)),
     )
@@ -112,17 +113,17 @@ def _describe_version(
         deprecated=deprecation is not None,
         use=deprecation.use if deprecation else "",
         marked=max((mark.marked for mark in channel.marks if (mark.flavor, mark.version) == key), default=""),
-        images=tuple(_describe_image(channel.settings.base_url, one, current) for one in images),
+        images=tuple(_describe_image(channel.settings, one, current) for one in images),
     )
 
 
 def _describe_image(
-    base_url: str, publication: Publication, current: dict[Architecture, Publication]
+    settings: Settings, publication: Publication, current: dict[Architecture, Publication]
 ) -> ListedImage:
     return ListedImage(
         architecture=publication.architecture,
         current=current.get(publication.architecture) is publication,
-        url=join_url(base_url, publication.image.path),
+        url=stored_url(settings.base_url, settings.images_url, publication.image),
         published=publication.published,
         image=publication.image,
         sidecars=publication.sidecars,

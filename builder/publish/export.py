@@ -16,6 +16,9 @@ from builder.publish.sign import Signer
 from builder.publish.target import Target
 from builder.publish.upload import LocalFile, describe_damage, upload
 
+_TOGETHER = {"images_url": "", "lists_at": ""}
+"""The settings of a catalog that has its lists and images in one place."""
+
 
 def export(
     source: Target, target: Target, channel: str, base_url: str, signer: Signer | None, sink: Sink
@@ -27,7 +30,8 @@ def export(
 
     def settle(before: Settings | None) -> Settings:
         signed = signer is not None or (before is not None and before.signed)
-        return origin.settings.model_copy(update={"base_url": base_url, "signed": signed})
+        kept = {"images_url": before.images_url, "lists_at": before.lists_at} if before else _TOGETHER
+        return origin.settings.model_copy(update={"base_url": base_url, "signed": signed, **kept})
 
     set_up(target, settle)
     refuse_unsigned(read_channel(target, channel).settings, target.place, signer)

@@ -18,7 +18,7 @@ import re
 from dataclasses import dataclass
 from urllib.parse import quote
 
-from builder.model.catalog import MarkKind, Publication
+from builder.model.catalog import MarkKind, Publication, StoredFile
 from builder.wsl.lists import ARCHITECTURES
 
 SETTINGS = "settings.json"
@@ -33,6 +33,10 @@ SIGNED = (SUMS, CATALOG)
 """The files of a channel that are signed: together they name every byte that is published."""
 RESERVED = frozenset(name.rstrip("/") for name in (IMAGES, ENTRIES, MARKS, RETIRED, AUDIT, SITE))
 """What no channel can be called."""
+TRUTH = (IMAGES, ENTRIES, MARKS, RETIRED, AUDIT, SETTINGS, PRUNING)
+"""What paths begin with that are not derived from others."""
+DIGEST = "{sha256}"
+"""What stands for the digest of a file in addresses of images."""
 
 _DIGITS = 12
 _ENTRY = re.compile(
@@ -82,6 +86,13 @@ def parse_entry_path(path: str) -> EntryName | None:
 def mark_path(channel: str, flavor: str, version: str, kind: MarkKind) -> str:
     """The place of a mark."""
     return f"{MARKS}{channel}/{flavor}/{version}.{kind}.json"
+
+
+def stored_url(base_url: str, images_url: str, stored: StoredFile) -> str:
+    """Where Windows downloads `stored`, by the settings of its catalog."""
+    if DIGEST in images_url:
+        return images_url.replace(DIGEST, stored.sha256)
+    return join_url(images_url or base_url, stored.path)
 
 
 def join_url(base: str, path: str) -> str:
