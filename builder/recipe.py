@@ -25,6 +25,7 @@ from builder.sources.archive import Archive
 from builder.sources.bootstrap import Bootstrap
 from builder.sources.directory import Directory
 from builder.sources.image import Image
+from builder.sources.recipe import BaseRecipe
 from builder.sources.source import SourceModel
 from builder.steps.table import Step
 from builder.wsl.config import read_value
@@ -84,6 +85,7 @@ class Source(RecipeModel):
     image: Image | None = Field(default=None, description="a container image")
     archive: Archive | None = Field(default=None, description="a root file system in a tar archive")
     directory: Directory | None = Field(default=None, description="a root file system in a folder")
+    recipe: BaseRecipe | None = Field(default=None, description="another recipe, which this one goes on from")
 
     @model_validator(mode="after")
     def _check_one_kind(self) -> Source:
@@ -101,7 +103,7 @@ class Source(RecipeModel):
     @property
     def model(self) -> SourceModel:
         """The source in its long form."""
-        given = self.bootstrap or self.image or self.archive or self.directory
+        given = self.bootstrap or self.image or self.archive or self.directory or self.recipe
         if given is not None:
             return given
         assert self.debian is not None

@@ -3,50 +3,64 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
 
 from builder.core.errors import RecipeError
+from builder.load.base import LoadedRecipe, find_foreign, put_on_base, refuse_circle
 from builder.load.document import Document, Location, Problem, parse_document
 from builder.load.explain import explain_errors, locate
 from builder.recipe import Recipe
 from builder.steps.contents import find_problem
 from builder.steps.step import InputProblems
 
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class LoadedRecipe:
-    """A recipe and where it came from.
-
-    `path` is as its user named it, `folder` is absolute and what the files of the recipe are relative to.
-    `places` and `inputs` have one item for each step: `file:line:column`, and what its `read_inputs` gave.
-    """
-
-    recipe: Recipe
-    path: Path
-    folder: Path
-    places: tuple[str, ...]
-    inputs: tuple[Any, ...]
+__all__ = ["LoadedRecipe", "load_recipe"]
 
 
 def load_recipe(path: Path) -> LoadedRecipe:
-    """Read the recipe `path` and every file its steps name.
+    """Read the recipe `path`, every file its steps name, and the recipe it is based on, if it is.
 
     Raises RecipeError with all problems of the recipe, one a line, each with its place. Only YAML that cannot
-    be read at all is reported alone.
+    be read at all is reported alone, and what is wrong with a base when nothing is wrong above it.
     """
+    return _load(path, ())
+
+
+def _load(path: Path, above: tuple[Path, ...]) -> LoadedRecipe:
+    """`above` are the recipes that this one is a base of, the topmost first."""
     document = parse_document(path, str(path))
     recipe = _decode(document, path)
-    folder = path.absolute().parent
     # Relative to where the user is, so that messages name files as they would.
     inputs, problems = _read_inputs(recipe, path.parent, document)
     _refuse([*problems, *_find_missing(recipe, path.parent, document)], path)
-    return LoadedRecipe(
-        recipe=recipe, path=path, folder=folder, places=_places(recipe, document), inputs=inputs
+    own = LoadedRecipe(
+        recipe=recipe,
+        path=path,
+        folder=path.absolute().parent,
+        places=_places(recipe, document),
+        inputs=inputs,
+        owners=((recipe.name, recipe.version),) * len(recipe.steps),
     )
+    return own if recipe.source.recipe is None else _load_below(own, document, above)
+
+
+def _load_below(own: LoadedRecipe, document: Document, above: tuple[Path, ...]) -> LoadedRecipe:
+    """`own` on the recipe that its `document` names as its source."""
+    named = own.recipe.source.recipe
+    assert named is not None
+    path, users = own.path.parent / named.path, (*above, own.path)
+    place = str(document.values["source", "recipe"])
+    refuse_circle(path, users, place)
+    try:
+        base = _load(path, users)
+    except RecipeError as error:
+        raise RecipeError(
+            f"{error.message}\n  {place}: is based on it", where=error.where, fix=error.fix
+        ) from error
+    _refuse(find_foreign(own.recipe, base, document), own.path)
+    return put_on_base(base, own)
 
 
 def _decode(document: Document, path: Path) -> Recipe:

@@ -10,6 +10,7 @@ from builder.core.errors import UsageError
 from builder.core.events import Note, Sink
 from builder.core.suggestions import did_you_mean
 from builder.model.lock import Lock
+from builder.pipeline.drift import report_drift
 from builder.pipeline.prepare import BuildOptions, choose_architecture, load, open_supply
 from builder.pipeline.resolving import describe_dropped, read_old_lock, refuse_stale, save_lock
 from builder.pipeline.stages import Timing, stage
@@ -46,6 +47,7 @@ def lock_recipe(path: Path, options: BuildOptions, sink: Sink, *, names: tuple[s
         with stage(f"resolve {architecture}", sink, timing):
             supply = open_supply(loaded, options, sink)
             resolved = resolve_recipe(recipe, architecture, supply, places=loaded.places, versions=held)
+        report_drift(loaded, architecture, resolved, sink)
         lock = merge_lock(recipe, architecture, resolved, lock)
         changes[architecture] = describe_difference(before, resolved) if before else None
     _save(file, old, lock, sink)
@@ -64,7 +66,10 @@ def check_lock(path: Path, architecture: str | None, sink: Sink) -> Path:
         if architecture
         else loaded.recipe.architectures
     )
-    refuse_stale(loaded, read_lock(file), wanted, where=str(file))
+    lock = read_lock(file)
+    refuse_stale(loaded, lock, wanted, where=str(file))
+    for each in wanted:
+        report_drift(loaded, each, lock.architectures[each], sink)
     return file
 
 

@@ -16,6 +16,7 @@ from builder.load.assets import read_assets
 from builder.load.recipe import LoadedRecipe, load_recipe
 from builder.model.lock import ArchitectureLock
 from builder.model.plan import Plan
+from builder.pipeline.drift import report_drift
 from builder.pipeline.offline import open_bundle, refuse_network
 from builder.pipeline.refresh import refresh_inputs
 from builder.pipeline.resolving import follow_lock, keep_resolved
@@ -106,7 +107,7 @@ def open_supply(loaded: LoadedRecipe, options: BuildOptions, sink: Sink) -> Supp
     """Where the source of `loaded` gets and keeps what it is made of."""
     return Supply(
         blobs=Blobs(options.cache / "blobs"),
-        folder=loaded.path.parent,
+        folder=loaded.lowest.path.parent,
         mirror=options.mirror or "",
         now=int(options.clock()),
         sink=sink,
@@ -128,6 +129,7 @@ def prepare(
     with stage("resolve", sink, timing) as running:
         lock = find_lock(loaded, architecture, options, supply, keep=keep_lock)
         running.detail = _describe_lock(loaded, lock)
+        report_drift(loaded, architecture, lock, sink)
         for line in kind_of(loaded.recipe.source.model).remarks(lock):
             sink(Note(message=line))
     with stage("plan", sink, timing) as running:
@@ -178,6 +180,7 @@ def make_plan(
         preparation=kind.operations(lock.source, architecture),
         inputs=loaded.inputs if inputs is None else inputs,
         places=loaded.places,
+        owners=loaded.owners,
         assets=read_assets(loaded.recipe.wsl, loaded.folder, where=str(loaded.path)),
     )
 

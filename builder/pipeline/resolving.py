@@ -97,5 +97,6 @@ def _report_changes(old: Lock, new: Lock, architecture: str, path: Path, sink: S
 
 def _at_places(loaded: LoadedRecipe, stale: Iterable[Stale]) -> list[str]:
     places = {step_part(index): place for index, place in enumerate(loaded.places)}
-    places[SOURCE] = str(parse_document(loaded.path, str(loaded.path)).keys[(SOURCE,)])
+    lowest = loaded.lowest.path
+    places[SOURCE] = str(parse_document(lowest, str(lowest)).keys[(SOURCE,)])
     return [f"{places[each.part]}: {each.message}" if each.part else each.message for each in stale]

@@ -29,17 +29,19 @@ def plan_recipe(
     preparation: Sequence[Operation],
     inputs: Sequence[object],
     places: Sequence[str],
+    owners: Sequence[tuple[str, str]],
     assets: Assets,
 ) -> Plan:
     """The plan of one image.
 
-    `base` and `preparation` are what the source makes of the lock; `inputs` and `places` belong to the
-    recipe's steps, one each. Raises RecipeError and SettingError for what cannot be planned.
+    `base` and `preparation` are what the source makes of the lock; `inputs`, `places` and `owners` belong to
+    the recipe's steps, one each: an owner is the name and the version of the recipe that has the step. Raises
+    RecipeError and SettingError for what cannot be planned.
     """
     family = family_of(lock.facts.os_release)
     drafts = [
         *(("configure the base", "", -1, operation) for operation in preparation),
-        *_plan_steps(recipe, lock, family, architecture, inputs, places),
+        *_plan_steps(recipe, lock, family, architecture, inputs, places, owners),
         *(("WSL settings", "", -1, operation) for operation in _finish(recipe, lock, family, assets)),
     ]
     return Plan(
@@ -58,8 +60,9 @@ def plan_base(title: str, lines: Sequence[str], architecture: str) -> PlannedBas
 
 
 def digest_recipe(recipe: Recipe) -> str:
-    """The digest of everything the recipe says, whatever its layout, comments and order of keys."""
-    return sha256_json(recipe.model_dump(mode="json", by_alias=True))
+    """The digest of everything the recipe says, whatever its layout, comments and order of keys. A key that a
+    later version knows and the recipe does not have changes nothing."""
+    return sha256_json(recipe.model_dump(mode="json", by_alias=True, exclude_none=True))
 
 
 def _plan_steps(
@@ -69,14 +72,16 @@ def _plan_steps(
     architecture: str,
     inputs: Sequence[object],
     places: Sequence[str],
+    owners: Sequence[tuple[str, str]],
 ) -> Iterator[Draft]:
     packages = {locked.step: locked for locked in lock.steps}
-    for index, (step, given, place) in enumerate(zip(recipe.steps, inputs, places, strict=True)):
+    around = zip(recipe.steps, inputs, places, owners, strict=True)
+    for index, (step, given, place, (name, version)) in enumerate(around):
         context = StepContext(
             family=family,
             architecture=architecture,
-            name=recipe.name,
-            version=recipe.version,
+            name=name,
+            version=version,
             time=lock.time,
             os_release=lock.facts.os_release,
             packages=packages.get(index),

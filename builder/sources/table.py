@@ -1,4 +1,7 @@
-"""The kinds of source, by the name that a recipe uses."""
+"""The kinds of source, by the name that a recipe uses.
+
+`recipe` is none of them: loading has put what that recipe starts from in its place.
+"""
 
 from __future__ import annotations
 

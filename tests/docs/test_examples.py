@@ -22,6 +22,7 @@ BLOCKS = [block for page in pages() for block in blocks(page)]
 RECIPES = [block for block in BLOCKS if block.info == "yaml"]
 BASE = {"schema": "1", "name": "example", "version": "1", "source": {"debian": "trixie"}}
 BESIDE = {
+    "base/recipe.yaml": json.dumps(BASE),
     "rootfs/bin/tool": "#!/bin/sh\n",
     "rootfs/var/state": "",
     "setup.sh": "#!/bin/sh -e\n",

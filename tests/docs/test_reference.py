@@ -43,7 +43,7 @@ def test_every_kind_of_step_is_documented_with_an_example(kind):
     assert f"```yaml\n- {kind}:" in section
 
 
-@pytest.mark.parametrize("kind", SOURCES)
+@pytest.mark.parametrize("kind", [*SOURCES, "recipe"])
 def test_every_kind_of_source_is_documented_with_an_example(kind):
     section = read("recipe.md").partition(f"## `source.{kind}`\n")[2].partition("\n## ")[0]
     assert f"```yaml\nsource:\n  {kind}:" in section
