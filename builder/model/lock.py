@@ -80,21 +80,42 @@ class UnfoldedTar(LockModel):
     size: int
 
 
-class ImageSource(LockModel):
-    """A container image. `reference` is its full name, or that of the file it came in.
+class LockedImage(LockModel):
+    """What is locked of an image, wherever it comes from. `reference` says that: its full name, or the file.
 
     `manifest` is the digest of the manifest for this architecture (of the configuration, where an archive
-    of `docker save` has none), `platform` what it is for (linux/arm64/v8), `layers` begin with the lowest.
-    `user` is the account that it runs as, if that is in its /etc/passwd and not root's.
+    of `docker save` or an engine has none), `platform` what it is for (linux/arm64/v8), `layers` begin with
+    the lowest. `user` is the account that it runs as, if that is in its /etc/passwd and not root's.
     """
 
-    kind: Literal["image"] = "image"
     reference: str
     platform: str
     manifest: Sha256
     layers: tuple[UnfoldedTar, ...]
     config: ImageConfig
     user: str = ""
+
+
+class ImageSource(LockedImage):
+    """A container image from a registry, a file, or an engine's store."""
+
+    kind: Literal["image"] = "image"
+
+
+class BaseImage(LockModel):
+    """An image that a Dockerfile names, and the digest of what this stood for."""
+
+    reference: str
+    sha256: Sha256
+
+
+class DockerfileSource(LockedImage):
+    """What a Dockerfile became. `context` is the digest of what it was built with, `bases` are the images of
+    registries that it was built on, as far as the engine tells."""
+
+    kind: Literal["dockerfile"] = "dockerfile"
+    context: Sha256
+    bases: tuple[BaseImage, ...] = ()
 
 
 class ArchiveSource(LockModel):
@@ -115,7 +136,8 @@ class DirectorySource(LockModel):
 
 
 LockedSource = Annotated[
-    BootstrapSource | ImageSource | ArchiveSource | DirectorySource, Field(discriminator="kind")
+    BootstrapSource | ImageSource | DockerfileSource | ArchiveSource | DirectorySource,
+    Field(discriminator="kind"),
 ]
 
 

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from builder.core.errors import UsageError
-from builder.model.lock import ArchitectureLock, ImageSource
+from builder.model.lock import ArchitectureLock, LockedImage
 from builder.pipeline.guess import Guess
 from builder.sources.oci.flatten import Tree
 from builder.wsl.names import refuse_name
@@ -47,7 +47,7 @@ def look_at_tree(tree: Tree, lock: ArchitectureLock) -> Offer:
         shell=tree.find(b"bin/sh") is not None,
         accounts=any(tree.find(path) for path in _ACCOUNT_TOOLS),
         systemd=tree.find(b"sbin/init") is not None and any(tree.find(path) for path in _SYSTEMD),
-        user=lock.source.user if isinstance(lock.source, ImageSource) else "",
+        user=lock.source.user if isinstance(lock.source, LockedImage) else "",
         replaced=tuple(f"/{path.decode()}" for path in _OWN_FILES if tree.find(path)),
     )
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from builder.core.digests import sha256_json
 from builder.core.errors import RecipeError
 from builder.model.assets import Assets
-from builder.model.lock import ArchitectureLock, ImageSource
+from builder.model.lock import ArchitectureLock, LockedImage
 from builder.model.operation import Operation
 from builder.model.plan import Plan, PlannedBase, PlannedOperation
 from builder.plan.keys import base_key, operation_key
@@ -95,7 +95,7 @@ def _plan_steps(
 
 
 def _finish(recipe: Recipe, lock: ArchitectureLock, family: Family, assets: Assets) -> tuple[Operation, ...]:
-    user = lock.source.user if isinstance(lock.source, ImageSource) else ""
+    user = lock.source.user if isinstance(lock.source, LockedImage) else ""
     decided = _with_user_of_image(recipe, user)
     return wsl_operations(decided, family, assets, digest_recipe(recipe))
 

@@ -8,7 +8,7 @@ from builder.model.lock import (
     ArchitectureLock,
     ArchiveSource,
     DirectorySource,
-    ImageSource,
+    LockedImage,
     Package,
 )
 
@@ -52,7 +52,7 @@ def _describe_base(old: ArchitectureLock | None, new: ArchitectureLock) -> list[
 def _name_base(lock: ArchitectureLock) -> str:
     """What the base is by its digest; empty where it consists of packages."""
     match lock.source:
-        case ImageSource():
+        case LockedImage():
             return f"{lock.source.reference} (sha256:{lock.source.manifest})"
         case ArchiveSource():
             return f"archive (sha256:{lock.source.sha256})"
