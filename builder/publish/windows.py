@@ -58,7 +58,8 @@ def render_windows(document: ChannelDocument, mode: Mode, public_key: str) -> di
         "group-policy-preferences.xml": _preferences(setting),
     }
     for flavor in document.flavors:
-        texts[f"install-{flavor.flavor}.ps1"] = _installer(document, flavor.flavor, public_key)
+        for act in ("install", "migrate"):
+            texts[f"{act}-{flavor.flavor}.ps1"] = _script(act, document, flavor.flavor, public_key)
     return {name: text.replace("\n", "\r\n").encode("ascii") for name, text in texts.items()}
 
 
@@ -85,7 +86,7 @@ def _preferences(setting: Setting) -> str:
     return render_shipped("windows/group-policy-preferences.xml.j2", variables)
 
 
-def _installer(document: ChannelDocument, flavor: str, public_key: str) -> str:
+def _script(act: str, document: ChannelDocument, flavor: str, public_key: str) -> str:
     folder = join_url(document.base_url, document.channel)
     texts = {
         "flavor": flavor,
@@ -95,4 +96,4 @@ def _installer(document: ChannelDocument, flavor: str, public_key: str) -> str:
         "namespace": NAMESPACE,
         "public_key": public_key,
     }
-    return render_shipped("windows/install.ps1.j2", {name: powershell(text) for name, text in texts.items()})
+    return render_shipped(f"windows/{act}.ps1.j2", {name: powershell(text) for name, text in texts.items()})
