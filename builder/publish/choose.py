@@ -7,6 +7,7 @@ from pathlib import Path
 
 from builder.core.errors import UsageError
 from builder.publish.directory import DirectoryTarget
+from builder.publish.oci import OciTarget
 from builder.publish.target import Target
 from builder.publish.web import WebTarget
 
@@ -15,19 +16,22 @@ TOKEN = "WSLIMG_TOKEN"  # noqa: S105 - the name of a variable
 
 
 def open_target(address: str, *, create: bool = False) -> Target:
-    """The target at `address`: a folder, or a web server. `create` makes a folder that is not there.
+    """The target at `address`: a folder, a web server, or a registry. `create` makes a folder that is
+    not there.
 
     $WSLIMG_TOKEN is sent to a web server as a bearer token (RFC 6750); without it, login and password are
     those in the address or in ~/.netrc. Raises UsageError.
     """
     if address.startswith(("http://", "https://")):
         return WebTarget(address, token=os.environ.get(TOKEN, ""))
+    if address.startswith(("oci://", "oci+http://")):
+        return OciTarget(address)
     path = address.removeprefix(_FILE)
     if "://" in path:
         raise UsageError(
             f"there is no target for {path.partition('://')[0]}:// addresses",
             where=address,
-            fix="give a folder, a mounted share, or an http(s):// address that takes PUT",
+            fix="give a folder, a mounted share, an http(s):// address that takes PUT, or oci://HOST/PATH",
         )
     return DirectoryTarget(_make(Path(path)) if create else Path(path))
 

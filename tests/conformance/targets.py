@@ -13,10 +13,12 @@ from pathlib import Path
 import pytest
 
 from builder.publish.directory import DirectoryTarget
+from builder.publish.oci import OciTarget
 from builder.publish.target import Target
 from builder.publish.web import WebTarget
 from tests.conformance.web_servers import dav_server, nginx_server
 from tests.conftest import require
+from tests.e2e.registry import running_registry
 
 Open = Callable[[], Target]
 """Another view of the same place, as another process has it."""
@@ -55,8 +57,20 @@ def nginx(folder: Path) -> Iterator[Open]:
         yield lambda: WebTarget(base)
 
 
+@contextmanager
+def docker_registry(folder: Path) -> Iterator[Open]:
+    for name in ("docker-registry", "setpriv"):
+        require(
+            shutil.which(name) is not None,
+            f"{name} is not installed (apt install docker-registry util-linux)",
+        )
+    with running_registry(folder) as address:
+        yield lambda: OciTarget(f"oci://{address}/team/wsl")
+
+
 ROWS = (
     Row(name="directory", start=a_directory),
     Row(name="webdav", start=a_web_server, publishers=12),
     Row(name="nginx", start=nginx, marks=(pytest.mark.system,)),
+    Row(name="docker-registry", start=docker_registry, marks=(pytest.mark.system,)),
 )

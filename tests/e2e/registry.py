@@ -17,6 +17,7 @@ version: 0.1
 log: {level: error}
 storage:
   filesystem: {rootdirectory: ROOT}
+  delete: {enabled: true}
 http:
   addr: ADDRESS
 """
