@@ -24,6 +24,7 @@ from builder.model.fields import (
 from builder.sources.archive import Archive
 from builder.sources.bootstrap import Bootstrap
 from builder.sources.directory import Directory
+from builder.sources.dockerfile import Dockerfile
 from builder.sources.image import Image
 from builder.sources.recipe import BaseRecipe
 from builder.sources.source import SourceModel
@@ -83,6 +84,7 @@ class Source(RecipeModel):
     bootstrap: Bootstrap | None = Field(default=None, description="a base system made of packages")
     debian: Suite | None = Field(default=None, description="a suite of Debian, such as trixie")
     image: Image | None = Field(default=None, description="a container image")
+    dockerfile: Dockerfile | None = Field(default=None, description="what a Dockerfile builds")
     archive: Archive | None = Field(default=None, description="a root file system in a tar archive")
     directory: Directory | None = Field(default=None, description="a root file system in a folder")
     recipe: BaseRecipe | None = Field(default=None, description="another recipe, which this one goes on from")
@@ -103,7 +105,9 @@ class Source(RecipeModel):
     @property
     def model(self) -> SourceModel:
         """The source in its long form."""
-        given = self.bootstrap or self.image or self.archive or self.directory or self.recipe
+        given = (
+            self.bootstrap or self.image or self.dockerfile or self.archive or self.directory or self.recipe
+        )
         if given is not None:
             return given
         assert self.debian is not None

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from builder.core.blobs import Blobs
 from builder.core.errors import ExecuteError, UsageError
-from builder.execute.engine import Engine, Probe
+from builder.execute.engine import Engine, ImageEngine, Probe
 from builder.execute.none import NoEngine
 from builder.execute.probe import probe_sandbox
 from builder.execute.sandbox import SandboxEngine
@@ -41,7 +41,7 @@ def _probe_docker(cache: Path) -> Probe:
     return probe_docker(cache)
 
 
-def _open_docker(cache: Path, blobs: Blobs) -> Engine:
+def _open_docker(cache: Path, blobs: Blobs) -> ImageEngine:
     from builder.execute.docker.engine import open_docker
 
     return open_docker(cache, blobs)
@@ -82,6 +82,16 @@ def open_engine(
         known = ", ".join([*(row.name for row in ENGINES), "none"])
         raise UsageError(f"there is no engine {name!r}, only {known}", fix="leave out --engine")
     return row.open(cache, blobs)
+
+
+def open_image_engine(cache: Path, blobs: Blobs) -> ImageEngine:
+    """The container engine that has images and builds Dockerfiles, whatever runs the steps. Raises
+    ExecuteError with the reason where none answers."""
+    cache.mkdir(parents=True, exist_ok=True)
+    probe = _probe_docker(cache)
+    if not probe.ok:
+        raise ExecuteError(f"this needs a container engine, and none answers: {probe.reason}", fix=probe.fix)
+    return _open_docker(cache, blobs)
 
 
 def _open_none(blobs: Blobs, plan: Plan | None) -> Engine:

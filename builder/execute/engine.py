@@ -13,6 +13,7 @@ from typing import Protocol
 from builder.core.errors import ExecuteError
 from builder.core.events import Sink
 from builder.model.entry import Entry
+from builder.model.images import ImageStore
 from builder.model.operation import Exec, PutEntry, Remove
 from builder.model.surroundings import Surroundings
 
@@ -102,3 +103,7 @@ class Engine(Protocol):
 
     def close(self) -> None:
         """Release everything the engine holds."""
+
+
+class ImageEngine(Engine, ImageStore, Protocol):
+    """An engine that also has images of its own and builds Dockerfiles, as container engines do."""

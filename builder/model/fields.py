@@ -146,6 +146,11 @@ AccountName = Annotated[
 ]
 """A user or group name that every tool of every family accepts."""
 
+VariableName = Annotated[str, matching(r"[A-Za-z_][A-Za-z0-9_]*", "a variable name of letters, digits and _")]
+SecretName = Annotated[
+    str, matching(r"[A-Za-z0-9_][A-Za-z0-9._-]*", "a file name of letters, digits, . _ and -")
+]
+
 
 def split_owner(owner: str) -> tuple[int, int]:
     """(uid, gid) of an `Owner`."""

@@ -6,6 +6,7 @@ import platform
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 from builder.core.blobs import Blobs
@@ -17,6 +18,7 @@ from builder.load.recipe import LoadedRecipe, load_recipe
 from builder.model.lock import ArchitectureLock
 from builder.model.plan import Plan
 from builder.pipeline.drift import report_drift
+from builder.pipeline.images import open_images
 from builder.pipeline.offline import open_bundle, refuse_network
 from builder.pipeline.refresh import refresh_inputs
 from builder.pipeline.resolving import follow_lock, keep_resolved
@@ -105,12 +107,19 @@ def file_stem(recipe: Recipe, architecture: str) -> str:
 
 def open_supply(loaded: LoadedRecipe, options: BuildOptions, sink: Sink) -> Supply:
     """Where the source of `loaded` gets and keeps what it is made of."""
+    return supply_for(loaded.lowest.path.parent, options, sink)
+
+
+def supply_for(folder: Path, options: BuildOptions, sink: Sink) -> Supply:
+    """The same for a source whose paths are relative to `folder`."""
+    blobs = Blobs(options.cache / "blobs")
     return Supply(
-        blobs=Blobs(options.cache / "blobs"),
-        folder=loaded.lowest.path.parent,
+        blobs=blobs,
+        folder=folder,
         mirror=options.mirror or "",
         now=int(options.clock()),
         sink=sink,
+        images=partial(open_images, options.cache, blobs),
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from builder.core.errors import ResolveError
@@ -13,6 +13,7 @@ from builder.model.lock import ArchitectureLock, Lock
 from builder.resolve.difference import describe_difference, shorten_difference
 from builder.resolve.lockfile import MissingLockError, lock_path, merge_lock, read_lock, write_lock
 from builder.resolve.stale import SOURCE, Stale, find_stale, step_part
+from builder.sources.table import kind_of
 
 _ANEW = "`wslimg lock RECIPE` makes it anew, from what the mirror has now"
 
@@ -29,7 +30,8 @@ def refuse_stale(
     loaded: LoadedRecipe, lock: Lock, architectures: Iterable[str], *, where: str, fix: str = _ANEW
 ) -> None:
     """Raises ResolveError naming each part of the recipe, by its place, that `lock` holds otherwise."""
-    if stale := find_stale(lock, loaded.recipe, architectures):
+    wanted = tuple(architectures)
+    if stale := (*find_stale(lock, loaded.recipe, wanted), *_find_changed(loaded, lock, wanted)):
         lines = "".join(f"\n  {line}" for line in _at_places(loaded, stale))
         raise ResolveError(f"the lock does not fit {loaded.path}:{lines}", where=where, fix=fix)
 
@@ -39,7 +41,20 @@ def follow_fitting_lock(loaded: LoadedRecipe, architecture: str, sink: Sink) -> 
     lock = read_old_lock(lock_path(loaded.path), sink)
     if lock is None or find_stale(lock, loaded.recipe, (architecture,)):
         return None
+    if any(_find_changed(loaded, lock, (architecture,))):
+        return None
     return lock.architectures[architecture]
+
+
+def _find_changed(loaded: LoadedRecipe, lock: Lock, architectures: Iterable[str]) -> Iterator[Stale]:
+    """What `lock` does not hold of the files that the source is made of."""
+    source = loaded.recipe.source.model
+    for each in architectures:
+        locked = lock.architectures.get(each)
+        message = kind_of(source).changed(source, locked, loaded.lowest.folder) if locked else ""
+        if message:
+            yield Stale(part=SOURCE, message=message)
+            return  # it is the same for all
 
 
 def keep_resolved(loaded: LoadedRecipe, architecture: str, resolved: ArchitectureLock, sink: Sink) -> None:

@@ -1,4 +1,4 @@
-"""A container image, from a registry or a file, without any container engine.
+"""A container image: from a registry or a file without any container engine, or from an engine's own store.
 
     source:
       image: debian:trixie@sha256:...      # a tag, a digest, or both; docker.io is the default registry
@@ -17,6 +17,9 @@
 
     source:
       image: {layout: build/oci}           # a folder in OCI layout
+
+    source:
+      image: docker-daemon:team/base:1.4   # what `docker images` lists: the container engine is asked for it
 
 Logins are those of `docker login` and `podman login`, credential helpers included. ENV becomes
 /etc/profile.d/00-image-env.sh; what has no place in a system (ENTRYPOINT, VOLUME ...) is reported.
@@ -37,16 +40,20 @@ from builder.core.errors import ResolveError
 from builder.core.events import Note
 from builder.model.entry import Entry
 from builder.model.fields import Flag, Line, matching
-from builder.model.lock import ArchitectureLock, ImageSource, UnfoldedTar
+from builder.model.lock import ArchitectureLock, ImageSource, LockedImage, UnfoldedTar
 from builder.model.operation import Operation
 from builder.sources.oci import pull
-from builder.sources.oci.base import check_present, newest, read_facts
+from builder.sources.oci.base import check_present, lock_image
+from builder.sources.oci.engine import take_again, take_named
 from builder.sources.oci.local import Layout, open_files, read_saved
 from builder.sources.oci.manifest import Index, Manifest, Platform, parse_document, parse_platform
 from builder.sources.oci.reference import locate, locate_mirror, parse_reference
 from builder.sources.oci.registry import Registry
-from builder.sources.oci.settings import describe_left_behind, find_user, image_operations
+from builder.sources.oci.settings import describe_left_behind, image_operations
 from builder.sources.source import SourceKind, SourceModel, StepRequest, Supply, no_surroundings
+
+ENGINE = "docker-daemon:"
+"""Begins the reference of an image that a container engine has, as skopeo(1) spells it."""
 
 _FORMAT = "image-1"
 _PLATFORM = matching(r"linux/(amd64|arm64)(/v[0-9]+)?", "a platform such as linux/arm64/v8")
@@ -57,7 +64,9 @@ class Image(SourceModel):
 
     short_form: ClassVar[str] = "reference"
 
-    reference: Line | None = Field(default=None, description="[HOST[:PORT]/]NAME[:TAG][@sha256:DIGEST]")
+    reference: Line | None = Field(
+        default=None, description="[HOST[:PORT]/]NAME[:TAG][@sha256:DIGEST], or docker-daemon:NAME[:TAG]"
+    )
     layout: Path | None = Field(default=None, description="a folder in OCI layout, relative to the recipe")
     archive: Path | None = Field(
         default=None, description="what `docker save` or `skopeo copy` wrote, relative to the recipe"
@@ -72,7 +81,7 @@ class Image(SourceModel):
     def _check_reference(cls, value: str | None) -> str | None:
         if value is not None:
             try:
-                parse_reference(value)
+                parse_reference(value.removeprefix(ENGINE))
             except ResolveError as error:
                 raise ValueError(f"{error.where} {error.message}") from None
         return value
@@ -84,10 +93,18 @@ class Image(SourceModel):
             raise ValueError(
                 f"has {' and '.join(given) or 'none'} of reference, layout and archive, expected one"
             )
-        for name in ("mirror", "insecure") if self.reference is None else ("name",):
+        remote = self.reference is not None and self.engine_name is None
+        for name in ("name",) if remote else ("mirror", "insecure"):
             if getattr(self, name) is not None:
-                raise ValueError(f"{name} has no meaning with {given[0]}")
+                raise ValueError(f"{name} has no meaning with {self.reference or given[0]}")
         return self
+
+    @property
+    def engine_name(self) -> str | None:
+        """What a container engine is to know the image by; None where it is elsewhere."""
+        if self.reference is None or not self.reference.startswith(ENGINE):
+            return None
+        return self.reference.removeprefix(ENGINE)
 
     @property
     def title(self) -> str:
@@ -119,22 +136,19 @@ def resolve_image(
 ) -> ArchitectureLock:
     """What the image is now; its layers are then among the blobs. Packages of steps are not resolved: an
     image does not say where they come from. Raises ResolveError."""
+    if source.engine_name is not None:
+        return _resolve_local(source.engine_name, source, architecture, supply)
     opened = _open(source, supply)
     platform = _choose_platform(source, architecture, opened.name)
     image, layers = _load(opened, platform, supply)
-    tree = pull.merge_tars(layers, supply.blobs, opened.name)
-    return ArchitectureLock(
-        time=image.configuration.created or newest(tree.entries()),
-        facts=read_facts(tree),
-        source=ImageSource(
-            reference=opened.name,
-            platform=str(image.configuration.platform),
-            manifest=image.manifest,
-            layers=layers,
-            config=image.configuration.settings,
-            user=find_user(image.configuration.settings, tree),
-        ),
+    locked = ImageSource(
+        reference=opened.name,
+        platform=str(image.configuration.platform),
+        manifest=image.manifest,
+        layers=layers,
+        config=image.configuration.settings,
     )
+    return lock_image(locked, image.configuration.created, supply.blobs)
 
 
 def fetch_image(source: Image, lock: ArchitectureLock, supply: Supply) -> None:
@@ -143,26 +157,29 @@ def fetch_image(source: Image, lock: ArchitectureLock, supply: Supply) -> None:
     assert isinstance(locked, ImageSource)
     if all(supply.blobs.has(layer.sha256, layer.size) for layer in locked.layers):
         return
-    _load(_open(source, supply, digest=locked.manifest), parse_platform(locked.platform), supply)
+    if source.engine_name is not None:
+        take_again(source.engine_name, locked, supply)
+    else:
+        _load(_open(source, supply, digest=locked.manifest), parse_platform(locked.platform), supply)
     check_present(locked.layers, supply.blobs, locked.reference)
 
 
-def image_inputs(locked: ImageSource, architecture: str) -> tuple[str, ...]:
+def image_inputs(locked: LockedImage, architecture: str) -> tuple[str, ...]:
     """What the key of the base digests: the layers in their order."""
     return _FORMAT, f"architecture {architecture}", *(f"layer {layer.sha256}" for layer in locked.layers)
 
 
-def image_entries(locked: ImageSource, _architecture: str, blobs: Blobs) -> Iterator[Entry]:
+def image_entries(locked: LockedImage, _architecture: str, blobs: Blobs) -> Iterator[Entry]:
     """The flattened layers; `fetch_image` comes first. Raises ResolveError."""
     return pull.merge_tars(locked.layers, blobs, locked.reference).entries()
 
 
-def locked_operations(locked: ImageSource, _architecture: str) -> tuple[Operation, ...]:
+def locked_operations(locked: LockedImage, _architecture: str) -> tuple[Operation, ...]:
     """What carries the image's environment over."""
     return image_operations(locked.config)
 
 
-def describe_image(locked: ImageSource) -> str:
+def describe_image(locked: LockedImage) -> str:
     """How many layers of what size it has."""
     size = sum(layer.size for layer in locked.layers)
     count = len(locked.layers)
@@ -171,7 +188,7 @@ def describe_image(locked: ImageSource) -> str:
 
 def image_remarks(lock: ArchitectureLock) -> tuple[str, ...]:
     """What the image says that the system does not do."""
-    assert isinstance(lock.source, ImageSource)
+    assert isinstance(lock.source, LockedImage)
     return describe_left_behind(lock.source.config, lock.source.user)
 
 
@@ -187,6 +204,21 @@ IMAGE = SourceKind(
     describe=describe_image,
     remarks=image_remarks,
 )
+
+
+def _resolve_local(name: str, source: Image, architecture: str, supply: Supply) -> ArchitectureLock:
+    """The image that the container engine knows as `name`."""
+    platform = _choose_platform(source, architecture, name)
+    with supply.images() as store:
+        taken = take_named(store, name, platform, supply)
+    locked = ImageSource(
+        reference=f"{ENGINE}{name}",
+        platform=str(taken.configuration.platform),
+        manifest=taken.id,
+        layers=taken.layers,
+        config=taken.configuration.settings,
+    )
+    return lock_image(locked, taken.configuration.created, supply.blobs)
 
 
 def _open(source: Image, supply: Supply, *, digest: str = "") -> _Opened:

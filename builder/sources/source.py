@@ -12,10 +12,12 @@ from typing import Generic, TypeVar
 from pydantic import BaseModel
 
 from builder.core.blobs import Blobs
+from builder.core.errors import ResolveError
 from builder.core.events import Sink, discard
 from builder.core.http import Http
 from builder.model.entry import Entry
 from builder.model.fields import RecipeModel
+from builder.model.images import ImageStore
 from builder.model.lock import ArchitectureLock
 from builder.model.operation import Operation
 from builder.model.surroundings import Surroundings
@@ -51,13 +53,19 @@ class StepRequest:
     versions: Mapping[str, str] = field(default_factory=dict)
 
 
+def no_images() -> AbstractContextManager[ImageStore]:
+    """The `images` of who has no container engine at hand. Raises ResolveError."""
+    raise ResolveError("needs a container engine, and none is asked here", fix="use `wslimg build`")
+
+
 @dataclass(frozen=True, kw_only=True)
 class Supply:
     """Where sources get and keep what they are made of.
 
     `folder` is what the recipe's paths are relative to. `mirror` is what the command line says and outranks
     the recipe. `now` (seconds since the epoch) only decides whether signed metadata is still valid. `http`
-    None means: as this machine's settings have it.
+    None means: as this machine's settings have it. `images` opens a container engine, for the sources that
+    need one.
     """
 
     blobs: Blobs
@@ -66,6 +74,7 @@ class Supply:
     http: Http | None = None
     now: int = field(default_factory=lambda: int(time.time()))
     sink: Sink = discard
+    images: Callable[[], AbstractContextManager[ImageStore]] = no_images
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -73,11 +82,13 @@ class SourceKind(Generic[Model, Locked]):
     """One kind of source.
 
     `resolve` finds out what the source is now, with the packages that steps add to it; its last argument
-    holds packages at versions, by name. `fetch` has everything the lock names among the blobs. The rest needs
-    the lock alone: `inputs` are the lines that the key of the base digests, `entries` yields the base, and
-    `operations` finish it in a container. The second argument of all three is the architecture.
+    holds packages at versions, by name. `fetch` has everything the lock names among the blobs. The rest
+    needs the lock alone: `inputs` are the lines that the key of the base digests, `entries` yields the
+    base, and `operations` finish it in a container. The second argument of all three is the architecture.
     `surround` lets the package manager of networked commands reach what the build itself uses. `describe`
-    says in a few words what is locked, `remarks` what of it the image will not do, a line each.
+    says in a few words what is locked, `remarks` what of it the image will not do, a line each. `changed`
+    says in words what of the host a lock does not hold as it is now; its last argument is the recipe's
+    folder.
     """
 
     model: type[Model]
@@ -90,6 +101,7 @@ class SourceKind(Generic[Model, Locked]):
     surround: Callable[[Model, Supply], AbstractContextManager[Surroundings]]
     describe: Callable[[Locked], str]
     remarks: Callable[[ArchitectureLock], tuple[str, ...]] = lambda _lock: ()
+    changed: Callable[[Model, ArchitectureLock, Path], str] = lambda _model, _lock, _folder: ""
 
 
 def no_surroundings(_source: SourceModel, _supply: Supply) -> AbstractContextManager[Surroundings]:

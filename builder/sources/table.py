@@ -12,12 +12,14 @@ from pydantic import BaseModel
 from builder.sources.archive import ARCHIVE
 from builder.sources.bootstrap import BOOTSTRAP
 from builder.sources.directory import DIRECTORY
+from builder.sources.dockerfile import DOCKERFILE
 from builder.sources.image import IMAGE
 from builder.sources.source import SourceKind
 
 SOURCES: dict[str, SourceKind[Any, Any]] = {
     "bootstrap": BOOTSTRAP,
     "image": IMAGE,
+    "dockerfile": DOCKERFILE,
     "archive": ARCHIVE,
     "directory": DIRECTORY,
 }

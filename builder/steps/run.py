@@ -25,19 +25,14 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, ClassVar
+from typing import ClassVar
 
 from pydantic import Field, model_validator
 
-from builder.model.fields import Flag, ImagePath, Line, Number, matching
+from builder.model.fields import Flag, ImagePath, Line, Number, SecretName, VariableName
 from builder.model.operation import Exec, Input, Operation, Secret
 from builder.steps.contents import CRLF_MESSAGE, find_problem, inline_content
 from builder.steps.step import INPUTS, InputProblem, InputProblems, StepContext, StepModel
-
-VariableName = Annotated[str, matching(r"[A-Za-z_][A-Za-z0-9_]*", "a variable name of letters, digits and _")]
-SecretName = Annotated[
-    str, matching(r"[A-Za-z0-9_][A-Za-z0-9._-]*", "a file name of letters, digits, . _ and -")
-]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -2,9 +2,13 @@
 
 Nothing of this machine is mounted, so the engine may be another one's. No other module imports `docker`.
 
-connect.py    finds an engine and speaks to it
+address.py    finds an engine
+connect.py    speaks to it
+ssh.py, tls.py  lead to one that is elsewhere
 image.py      layers as images of the engine, found by tag and label
 archive.py    entries as the layers of an image that the engine loads
+local.py      the images that the engine has anyway
+build.py      has it build a Dockerfile (buildkit/ speaks to what does so)
 spool.py      content that outlives the stream it came in
 container.py  one container for one command
 engine.py     the protocol
