@@ -1,78 +1,105 @@
-"""Finds an engine that answers Docker's API, and says what is wrong where none does."""
+"""Speaks to the engine that is found, and says what is wrong where it does not answer."""
 
 from __future__ import annotations
 
 import os
 import socket
+import tempfile
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import docker
 import requests
-from docker.context import ContextAPI
 from docker.errors import APIError, DockerException
 
-from builder.core.errors import ExecuteError
+from builder.core.errors import ExecuteError, WslimgError
+from builder.execute.docker.address import Address, Certificates, find_address
+from builder.execute.docker.ssh import SshForward
+from builder.execute.docker.tls import TlsForward
 from builder.execute.engine import Probe
 
+_ANSWER = 20  # seconds that an engine has to say that it is there
 _TIMEOUT = 3600  # seconds; a commit or save of gigabytes answers late
-_LOCAL = ("/var/run/docker.sock", "/run/podman/podman.sock")
-_FIX = "start one (`systemctl start docker`, `podman system service --time=0`), or name one with DOCKER_HOST"
+_PORT = 2375
+_START = "start one (`systemctl start docker`, `podman system service --time=0`)"
+_THERE = "check that an engine runs there, and that the address is its own"
+_MEMBER = "become a member of the group that owns the socket (`usermod -aG docker $USER`), or use sudo"
+_FULL = (
+    "make room there: `wslimg cache prune` for what it keeps of builds, `docker system prune` for the rest"
+)
+_FULL_DISK = ("no space left on device", "disk quota exceeded")
 
 
-def find_address(environment: Mapping[str, str] = os.environ) -> str:
-    """Where an engine is to be found: DOCKER_HOST, the context that `docker` uses, or a socket of this
-    machine. Empty if there is none."""
-    if address := environment.get("DOCKER_HOST"):
-        return address
-    context = ContextAPI.get_current_context()
-    if context is not None and context.name != "default" and context.Host:
-        return str(context.Host)
-    runtime = environment.get("XDG_RUNTIME_DIR")
-    own = [f"{runtime}/docker.sock", f"{runtime}/podman/podman.sock"] if runtime else []
-    return next((f"unix://{path}" for path in (*own, *_LOCAL) if Path(path).is_socket()), "")
+class EngineClient(docker.DockerClient):
+    """A client of the engine at `address`; `way` is what it is reached by, and closed with it."""
+
+    def __init__(self, address: Address, url: str) -> None:
+        super().__init__(base_url=url, timeout=_ANSWER)
+        self.api.timeout = _TIMEOUT
+        self.address = address
+        self.way = ExitStack()
+
+    def close(self) -> None:
+        """Hang up."""
+        super().close()
+        self.way.close()
 
 
-def connect() -> docker.DockerClient:
-    """A client of the engine that is found. Raises ExecuteError."""
-    address = find_address()
-    if not address:
-        raise ExecuteError("there is neither DOCKER_HOST nor a socket of Docker or Podman", fix=_FIX)
-    _refuse_tunnel(address)
-    _knock(address)
-    with explained(address):
-        client = docker.DockerClient(base_url=address, timeout=_TIMEOUT)
-        client.ping()
+def connect(environment: Mapping[str, str] = os.environ) -> EngineClient:
+    """A client of the engine that is found. Raises ExecuteError, UsageError."""
+    address = find_address(environment)
+    if address is None:
+        raise ExecuteError(
+            "there is neither DOCKER_HOST nor a socket of Docker or Podman",
+            fix=f"{_START}, or name one with DOCKER_HOST",
+        )
+    if address.is_local:
+        _knock(address)
+    with ExitStack() as way:
+        url, forward = _open_way(address, way)
+        try:
+            with explained(address.url):
+                client = EngineClient(address, url)
+        except ExecuteError as error:
+            trouble = forward.trouble() if forward else ""
+            message = f"the engine cannot be reached: {trouble}" if trouble else error.message
+            raise ExecuteError(message, where=error.where, fix=error.fix) from error
+        client.way = way.pop_all()
     return client
 
 
-def _refuse_tunnel(address: str) -> None:
-    """The end of a command's input is told by closing half of a connection, which TLS has no word for."""
-    if address.startswith(("ssh://", "https://")) or os.environ.get("DOCKER_TLS_VERIFY"):
-        raise ExecuteError(
-            "engines behind ssh or TLS are not supported",
-            where=address,
-            fix="forward the socket: ssh -N -L ./docker.sock:/var/run/docker.sock HOST, then"
-            " DOCKER_HOST=unix://$PWD/docker.sock",
-        )
+def _open_way(address: Address, way: ExitStack) -> tuple[str, SshForward | TlsForward | None]:
+    """An address that the client understands, and what leads from there to the engine until `way` closes."""
+    scheme = address.parts.scheme
+    if scheme == "unix":
+        return address.url, None
+    certificates = address.certificates
+    if scheme == "https" and certificates is None:
+        certificates = Certificates(ca=None, cert=None, key=None, verify=True)
+    if scheme != "ssh" and certificates is None:
+        return f"tcp://{address.parts.netloc}" + ("" if address.parts.port else f":{_PORT}"), None
+    folder = Path(way.enter_context(tempfile.TemporaryDirectory(prefix="wslimg-")))
+    forward = TlsForward(address, certificates, folder) if certificates else SshForward(address, folder)
+    way.enter_context(forward.running())
+    return forward.url, forward
 
 
-def _knock(address: str) -> None:
+def _knock(address: Address) -> None:
     """Raise ExecuteError if nobody listens at the socket of this machine that `address` names."""
-    if not address.startswith("unix://"):
-        return
     with socket.socket(socket.AF_UNIX) as connection:
         try:
-            connection.connect(address.removeprefix("unix://"))
+            connection.connect(address.parts.path)
         except PermissionError:
-            fix = (
-                "become a member of the group that owns the socket (`usermod -aG docker $USER`), or use sudo"
-            )
-            raise ExecuteError("this user may not speak to the engine", where=address, fix=fix) from None
-        except OSError as error:
             raise ExecuteError(
-                f"the engine does not answer: {error.strerror}", where=address, fix=_FIX
+                "this user may not speak to the engine", where=address.url, fix=_MEMBER
+            ) from None
+        except OSError as error:
+            named = f"{address.named_by} names it; " if address.named_by else ""
+            raise ExecuteError(
+                f"the engine does not answer: {error.strerror or error}",
+                where=address.url,
+                fix=f"{named}{_START}, or name another one with DOCKER_HOST",
             ) from None
 
 
@@ -80,7 +107,7 @@ def probe_docker(_folder: Path) -> Probe:
     """Whether an engine answers."""
     try:
         connect().close()
-    except ExecuteError as error:
+    except WslimgError as error:
         where = f"{error.where}: " if error.where else ""
         return Probe(ok=False, reason=where + error.message, fix=error.fix)
     return Probe(ok=True)
@@ -92,11 +119,28 @@ def explained(where: str) -> Iterator[None]:
     try:
         yield
     except APIError as error:
-        raise ExecuteError(f"the engine refuses: {explain(error)}", where=where) from error
+        raise refusal(explain(error), where) from error
     except (DockerException, requests.RequestException, ConnectionError) as error:
-        raise ExecuteError(f"the engine does not answer: {error}", where=where, fix=_FIX) from error
+        message = f"the engine does not answer: {_find_reason(error)}"
+        raise ExecuteError(message, where=where, fix=_THERE) from error
 
 
 def explain(error: APIError) -> str:
     """The engine's own words."""
     return error.explanation or str(error)
+
+
+def refusal(words: str, where: str) -> ExecuteError:
+    """What the engine at `where` refuses, in its own `words`, with what to do if they are known."""
+    if any(each in words.lower() for each in _FULL_DISK):
+        return ExecuteError(f"the engine's disk is full: {words}", where=where, fix=_FULL)
+    return ExecuteError(f"the engine refuses: {words}", where=where)
+
+
+def _find_reason(error: BaseException) -> str:
+    """The innermost cause: the ones around it repeat it in longer words."""
+    while (inner := error.__cause__ or error.__context__) is not None:
+        error = inner
+    if isinstance(error, TimeoutError):
+        return "it has said nothing for too long"
+    return getattr(error, "strerror", None) or str(error) or type(error).__name__

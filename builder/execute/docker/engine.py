@@ -13,8 +13,6 @@ from contextlib import ExitStack, contextmanager
 from functools import partial
 from pathlib import Path
 
-import docker
-
 from builder.core.blobs import Blobs
 from builder.core.digests import sha256_bytes, sha256_json
 from builder.core.errors import ExecuteError
@@ -22,7 +20,7 @@ from builder.core.events import Sink
 from builder.execute.command import INPUTS, SECRETS, SURROUNDINGS
 from builder.execute.contents import hold_bytes, read_secret, store_content
 from builder.execute.disk import lock_folder
-from builder.execute.docker.connect import connect, explained
+from builder.execute.docker.connect import EngineClient, connect, explained
 from builder.execute.docker.container import Setting, new_container
 from builder.execute.docker.image import FAILED, Images, StoredLayer
 from builder.execute.docker.spool import open_spool
@@ -47,9 +45,9 @@ class DockerEngine:
 
     name = "docker"
 
-    def __init__(self, client: docker.DockerClient, cache: Path, blobs: Blobs) -> None:
+    def __init__(self, client: EngineClient, cache: Path, blobs: Blobs) -> None:
         self._client = client
-        self._where = str(client.api.base_url)
+        self._where = client.address.url
         self._locks = cache / "docker"
         self._blobs = blobs
         self._images = Images(client, blobs)
@@ -225,7 +223,7 @@ class DockerEngine:
         return "host" if self._is_local() else "default"
 
     def _is_local(self) -> bool:
-        return self._where.startswith("http+docker://local")
+        return self._client.address.is_local
 
     def _lock(self, path: str) -> int:
         """A lock of the cache behind `path`: its users, apt for one, do not expect company."""

@@ -16,13 +16,13 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote, unquote
 
-import docker
 from docker.errors import NotFound
 
 from builder.core.blobs import Blobs
 from builder.core.errors import ExecuteError
 from builder.core.events import discard
 from builder.execute.docker.archive import describe_image, pack_image, pack_layer
+from builder.execute.docker.connect import EngineClient, refusal
 from builder.model.entry import Entry, Kind
 from builder.model.lock import UnfoldedTar
 from builder.sources.oci.config import parse_configuration
@@ -51,9 +51,10 @@ class StoredLayer:
 class Images:
     """The images that `client` has of layers; their content goes through `blobs`."""
 
-    def __init__(self, client: docker.DockerClient, blobs: Blobs) -> None:
+    def __init__(self, client: EngineClient, blobs: Blobs) -> None:
         self._api: Any = client.api  # its stubs lack half of the types
         self._blobs = blobs
+        self._where = client.address.url
         info: dict[str, Any] = client.info()
         self._architecture = _ARCHITECTURES.get(info.get("Architecture", ""), info.get("Architecture", ""))
         self._wants_all = _wants_all_layers(client.version(), info)
@@ -86,7 +87,7 @@ class Images:
         data = pack_image(config, f"{LAYERS}:{key}", tars, shipped, self._blobs)
         for answer in self._api.load_image(data):
             if "error" in answer:
-                raise ExecuteError(f"the engine does not load the layer: {answer['error']}")
+                raise refusal(answer["error"], self._where)
 
     def commit(
         self, container: str, below: StoredLayer, key: str, mask: tuple[str, ...], *, repository: str = LAYERS

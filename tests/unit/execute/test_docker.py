@@ -9,7 +9,7 @@ import pytest
 from builder.core.blobs import Blobs
 from builder.core.errors import ExecuteError
 from builder.execute.choose import open_engine
-from builder.execute.docker.connect import connect, find_address, probe_docker
+from builder.execute.docker.connect import connect, probe_docker, refusal
 from builder.execute.docker.image import make_labels
 
 
@@ -19,18 +19,7 @@ def nobody_home(tmp_path, monkeypatch):
     monkeypatch.setenv("DOCKER_CONFIG", str(tmp_path))
     monkeypatch.delenv("DOCKER_HOST", raising=False)
     monkeypatch.delenv("DOCKER_CONTEXT", raising=False)
-    monkeypatch.setattr("builder.execute.docker.connect._LOCAL", ())
-
-
-def test_what_the_user_says_outranks_sockets(tmp_path):
-    folder = tmp_path / "podman"
-    folder.mkdir()
-    with socket.socket(socket.AF_UNIX) as server:
-        server.bind(str(folder / "podman.sock"))
-        runtime = {"XDG_RUNTIME_DIR": str(tmp_path)}
-        assert find_address(runtime) == f"unix://{folder}/podman.sock"
-        assert find_address({**runtime, "DOCKER_HOST": "ssh://build"}) == "ssh://build"
-    assert find_address({}) == ""
+    monkeypatch.setattr("builder.execute.docker.address._LOCAL", ())
 
 
 def test_no_engine_is_told_with_what_to_do(tmp_path, monkeypatch):
@@ -47,12 +36,39 @@ def test_a_dead_engine_is_told_by_its_address(tmp_path, monkeypatch):
     assert "DOCKER_HOST" in probe.fix
 
 
-@pytest.mark.parametrize("address", ["ssh://build@host", "https://host:2376"])
-def test_an_engine_behind_ssh_or_tls_is_refused_with_a_way_round(address, monkeypatch):
-    monkeypatch.setenv("DOCKER_HOST", address)
-    with pytest.raises(ExecuteError, match="engines behind ssh or TLS are not supported") as caught:
-        connect()
-    assert (caught.value.where, "ssh -N -L" in caught.value.fix) == (address, True)
+def test_an_engine_that_says_nothing_is_told_from_one_that_is_not_there(tmp_path, monkeypatch):
+    monkeypatch.setattr("builder.execute.docker.connect._ANSWER", 0.2)
+    with socket.socket(socket.AF_UNIX) as server:
+        server.bind(str(tmp_path / "engine.sock"))
+        server.listen()
+        with pytest.raises(ExecuteError, match="the engine does not answer: it has said nothing") as caught:
+            connect({"DOCKER_HOST": f"unix://{tmp_path}/engine.sock"})
+    assert caught.value.where == f"unix://{tmp_path}/engine.sock"
+    assert "check that an engine runs there" in caught.value.fix
+
+
+def test_something_else_at_the_address_is_told(tmp_path):
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+    with pytest.raises(ExecuteError, match="the engine does not answer: Connection refused") as caught:
+        connect({"DOCKER_HOST": f"tcp://127.0.0.1:{port}"})
+    assert caught.value.where == f"tcp://127.0.0.1:{port}"
+
+
+def test_certificates_that_are_none_are_told_by_their_files(tmp_path):
+    (tmp_path / "ca.pem").write_text("nothing")
+    around = {"DOCKER_TLS_VERIFY": "1", "DOCKER_CERT_PATH": str(tmp_path)}
+    with pytest.raises(ExecuteError, match="the certificates cannot be used") as caught:
+        connect({"DOCKER_HOST": "tcp://127.0.0.1:1", **around})
+    assert caught.value.where == str(tmp_path / "ca.pem")
+    assert "DOCKER_CERT_PATH" in caught.value.fix
+
+
+@pytest.mark.parametrize("words", ["write /x: no space left on device", "disk quota exceeded"])
+def test_a_full_disk_of_the_engine_is_told_with_how_to_make_room(words):
+    error = refusal(words, "tcp://build:2375")
+    assert error.message.startswith("the engine's disk is full: ")
+    assert "`wslimg cache prune`" in error.fix
 
 
 def test_labels_need_no_quotes_and_are_never_the_same():
