@@ -5,15 +5,23 @@ from __future__ import annotations
 import click
 
 from builder.cli.options import console, progress_options
-from builder.cli.targets import channel_option, check_channel, sign_option, split_version, target_argument
+from builder.cli.targets import (
+    catalog_argument,
+    channel_option,
+    check_channel,
+    images_option,
+    index_option,
+    sign_option,
+    split_version,
+)
 from builder.core.events import discard
 from builder.model.catalog import Settings
-from builder.publish.choose import open_target
 from builder.publish.index import rebuild_channel, refuse_unsigned
 from builder.publish.layout import SETTINGS
 from builder.publish.move import deprecate as deprecate_version
 from builder.publish.move import promote as promote_version
 from builder.publish.move import roll_back
+from builder.publish.places import open_catalog, place_lists
 from builder.publish.publish import set_up
 from builder.publish.read import list_channels
 from builder.publish.record import record
@@ -27,24 +35,37 @@ _version_argument = click.argument("subject", metavar="FLAVOR[@VERSION]")
 
 @click.command()
 @click.argument("address", metavar="TARGET")
+@index_option
 @click.option("--base-url", metavar="URL", default="", help="Where Windows sees TARGET.")
+@images_option
 @click.option("--default", metavar="FLAVOR", help="What `wsl --install` takes without a name.")
 @click.option("--signed/--unsigned", default=None, help="Whether lists may only be written with --sign.")
 @sign_option
 def init(
-    address: str, base_url: str, default: str | None, signed: bool | None, signer: Signer | None
+    address: str,
+    index_to: str,
+    base_url: str,
+    images_url: str,
+    default: str | None,
+    signed: bool | None,
+    signer: Signer | None,
 ) -> None:
-    """Make a catalog at TARGET, or change its settings and rebuild its lists."""
+    """Make a catalog at TARGET, or change its settings and rebuild its lists.
+
+    With --index-to the lists move there; what they were before stays where it is, for machines that still
+    read it, and is not changed any more.
+    """
 
     def change(before: Settings | None) -> Settings:
         start = before or Settings(base_url=base_url)
         given = {"base_url": base_url or None, "default": default, "signed": signed}
-        after = start.model_copy(update={key: value for key, value in given.items() if value is not None})
+        changed = start.model_copy(update={key: value for key, value in given.items() if value is not None})
+        after = place_lists(changed, target, images_url)
         if channels:
             refuse_unsigned(after, target.place, signer)
         return after
 
-    target = open_target(address, create=True)
+    target = open_catalog(address, index_to, create=True)
     channels = list_channels(target)
     settings = set_up(target, change)
     for channel in channels:
@@ -54,7 +75,7 @@ def init(
 
 
 @click.command()
-@target_argument
+@catalog_argument
 @_version_argument
 @click.option("--from", "source", callback=check_channel, metavar="NAME", required=True, help="Where it is.")
 @click.option("--to", "channel", callback=check_channel, metavar="NAME", required=True, help="Where it goes.")
@@ -70,7 +91,7 @@ def promote(target: Target, subject: str, source: str, channel: str, signer: Sig
 
 
 @click.command()
-@target_argument
+@catalog_argument
 @click.argument("flavor")
 @channel_option
 @click.option("--to", "version", metavar="VERSION", default="", help="Go back to it. [default: one version]")
@@ -85,7 +106,7 @@ def rollback(target: Target, flavor: str, channel: str, version: str, signer: Si
 
 
 @click.command()
-@target_argument
+@catalog_argument
 @_version_argument
 @channel_option
 @click.option("--use", metavar="NAME", default="", help="What people should install instead.")
@@ -102,7 +123,7 @@ def deprecate(
 
 
 @click.command()
-@target_argument
+@catalog_argument
 @click.option(
     "--keep", type=click.IntRange(min=1), default=4, show_default=True, help="Versions of a flavor to keep."
 )
@@ -128,7 +149,7 @@ def prune(target: Target, keep: int, grace: float, delete: bool, signer: Signer 
 
 
 @click.command()
-@target_argument
+@catalog_argument
 @click.option("--channel", callback=check_channel, metavar="NAME", default="", help="Only this one.")
 @sign_option
 @progress_options

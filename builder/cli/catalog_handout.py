@@ -7,12 +7,19 @@ from pathlib import Path
 import click
 
 from builder.cli.options import console, progress_options
-from builder.cli.targets import channel_option, sign_option, target_argument
+from builder.cli.targets import (
+    channel_option,
+    images_option,
+    index_option,
+    sign_option,
+    target_argument,
+)
 from builder.core.errors import UsageError
 from builder.core.files import write_atomic
 from builder.publish.channel import describe_channel
 from builder.publish.choose import open_target
 from builder.publish.export import export as export_channel
+from builder.publish.places import open_catalog
 from builder.publish.read import read_channel
 from builder.publish.serve import open_server
 from builder.publish.sign import Signer
@@ -54,21 +61,23 @@ def windows(target: Target, channel: str, mode: str, out: Path, key: Path | None
 @click.command()
 @target_argument
 @click.argument("folder")
+@index_option
 @channel_option
 @click.option("--base-url", metavar="URL", required=True, help="Where Windows will see FOLDER.")
+@images_option
 @sign_option
 @progress_options
 def export(
-    target: Target, folder: str, channel: str, base_url: str, signer: Signer | None,
-    progress: str, verbose: bool, quiet: bool,
+    target: Target, folder: str, channel: str, index_to: str, base_url: str, images_url: str,
+    signer: Signer | None, progress: str, verbose: bool, quiet: bool,
 ) -> None:  # fmt: skip
     """Copy a channel with all its images to FOLDER, as a catalog of its own: for a site, or an air gap.
 
     Done again, it copies only what is new. Old images stay until `wslimg catalog prune FOLDER`.
     """
     with console(progress, verbose, quiet) as sink:
-        mirror = open_target(folder, create=True)
-        copied = export_channel(target, mirror, channel, base_url, signer, sink)
+        mirror = open_catalog(folder, index_to, create=True)
+        copied = export_channel(target, mirror, channel, base_url, signer, sink, images_url=images_url)
     click.echo(f"{folder}: channel {channel} for {base_url}, {copied} files copied")
 
 

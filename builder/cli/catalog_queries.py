@@ -9,7 +9,13 @@ from pathlib import Path
 import click
 
 from builder.cli.options import console, format_option, progress_options
-from builder.cli.targets import channel_option, check_channel, split_version, target_argument
+from builder.cli.targets import (
+    catalog_argument,
+    channel_option,
+    check_channel,
+    split_version,
+    target_argument,
+)
 from builder.core.errors import ExitCode
 from builder.model.catalog import ChannelDocument, ListedFlavor, ListedVersion
 from builder.pipeline.compare import Comparison, compare_versions
@@ -54,7 +60,7 @@ def show(target: Target, subject: str, channel: str) -> None:
 
 
 @click.command()
-@target_argument
+@catalog_argument
 @click.option("--channel", callback=check_channel, metavar="NAME", default="", help="Only this one.")
 @click.option(
     "--key",

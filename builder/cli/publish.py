@@ -8,22 +8,28 @@ from pathlib import Path
 import click
 
 from builder.cli.options import console, progress_options
-from builder.cli.targets import channel_option, sign_option
+from builder.cli.targets import channel_option, images_option, index_option, sign_option
 from builder.core.errors import UsageError
 from builder.model.catalog import Publication
 from builder.pipeline.publishing import PublishOptions, publish_images
 from builder.pipeline.titles import Titles
-from builder.publish.choose import open_target
+from builder.publish.places import open_catalog
 from builder.publish.sign import Signer
 
 
 @click.command()
 @click.argument("images", metavar="IMAGE...", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option(
-    "--to", "address", metavar="TARGET", required=True, help="A folder, a mounted share, or a web server."
+    "--to",
+    "address",
+    metavar="TARGET",
+    required=True,
+    help="A folder, a mounted share, a web server, or a registry (oci://HOST/PATH).",
 )
+@index_option
 @channel_option
 @click.option("--base-url", metavar="URL", default="", help="Where Windows sees TARGET; once for a catalog.")
+@images_option
 @click.option("--flavor", metavar="NAME", default="", help="The name that stands for its versions.")
 @click.option("--version", metavar="VERSION", default="", help="What the image is the version of.")
 @click.option("--name", metavar="NAME", default="", help="Name of this version. [default: FLAVOR-VERSION]")
@@ -38,8 +44,10 @@ from builder.publish.sign import Signer
 def publish(
     images: tuple[Path, ...],
     address: str,
+    index_to: str,
     channel: str,
     base_url: str,
+    images_url: str,
     flavor: str,
     version: str,
     name: str,
@@ -73,11 +81,12 @@ def publish(
         titles=titles,
         now=int(time.time()),
         base_url=base_url,
+        images_url=images_url,
         policy=policy,
         signer=signer,
     )
     with console(progress, verbose, quiet) as sink:
-        target = open_target(address, create=bool(base_url))
+        target = open_catalog(address, index_to, create=bool(base_url))
         for publication in publish_images(images, target, options, sink):
             click.echo(describe(publication, channel))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -11,16 +12,45 @@ import click
 
 from builder.model.catalog import DEFAULT_CHANNEL
 from builder.publish.choose import open_target
+from builder.publish.places import open_catalog
 from builder.publish.sign import Signer
 from builder.publish.target import Target
 
 F = TypeVar("F", bound=Callable[..., object])
+R = TypeVar("R")
 _CHANNEL = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
 
 
 def target_argument(function: F) -> F:
-    """One TARGET."""
+    """One TARGET, whose entries and images are read."""
     return click.argument("target", metavar="TARGET", callback=_open)(function)
+
+
+def catalog_argument(function: Callable[..., R]) -> Callable[..., R]:
+    """One TARGET, whose lists are read or written, and where these are."""
+
+    @functools.wraps(function)
+    def run(*positional: object, address: str, index_to: str, **given: object) -> R:
+        return function(*positional, target=open_catalog(address, index_to), **given)
+
+    return click.argument("address", metavar="TARGET")(index_option(run))
+
+
+def index_option(function: F) -> F:
+    """`--index-to`."""
+    return click.option(
+        "--index-to", metavar="TARGET", default="", help="Where the lists are, if not beside the images."
+    )(function)
+
+
+def images_option(function: F) -> F:
+    """`--images-url`."""
+    return click.option(
+        "--images-url",
+        metavar="URL",
+        default="",
+        help="Where Windows downloads images, if not below --base-url; {sha256} stands for their digest.",
+    )(function)
 
 
 def channel_option(function: F) -> F:

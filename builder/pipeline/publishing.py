@@ -22,6 +22,7 @@ from builder.pipeline.stages import Timing, stage
 from builder.pipeline.titles import Titles, describe_titles
 from builder.pipeline.verify import load_policy
 from builder.publish.layout import image_path, sidecar_path
+from builder.publish.places import place_lists
 from builder.publish.publish import Job, accept, publish, set_up, stamp
 from builder.publish.sign import Signer
 from builder.publish.target import Target
@@ -34,12 +35,14 @@ _SHOWN = 5
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class PublishOptions:
-    """`base_url` is needed once for each catalog; `now` in seconds since the epoch, for what expires."""
+    """`base_url` is needed once for each catalog, `images_url` where that does not lead to the images; `now`
+    in seconds since the epoch, for what expires."""
 
     channel: str
     titles: Titles
     now: int
     base_url: str = ""
+    images_url: str = ""
     policy: Path | None = None
     signer: Signer | None = None
 
@@ -57,7 +60,7 @@ def publish_images(
     with stage("check", sink, timing):
         jobs = [_prepare(image, options) for image in images]
     with stage("publish", sink, timing) as running:
-        set_up(target, lambda before: settle(before, options.base_url, target.place))
+        set_up(target, lambda before: settle(before, options, target))
         accept(target, [job.publication for job in jobs], options.channel, options.signer)
         if options.signer:
             set_up(target, demand_signatures)
@@ -72,23 +75,36 @@ def demand_signatures(before: Settings | None) -> Settings:
     return before.model_copy(update={"signed": True})
 
 
-def settle(before: Settings | None, base_url: str, place: str) -> Settings:
+def settle(before: Settings | None, options: PublishOptions, target: Target) -> Settings:
     """The settings of a catalog that is published to."""
     if before is None:
-        if not base_url:
+        if not options.base_url:
             raise PublishError(
                 "there is no catalog, and no address to make one for",
-                where=place,
+                where=target.place,
                 fix="give --base-url with the address under which Windows sees it",
             )
-        return Settings(base_url=base_url)
-    if base_url and base_url.rstrip("/") != before.base_url.rstrip("/"):
+        return place_lists(Settings(base_url=options.base_url), target, options.images_url)
+    wanted = place_lists(before, target, options.images_url)
+    _refuse_change(before.base_url, options.base_url, "--base-url", target.place)
+    _refuse_change(before.images_url, wanted.images_url, "--images-url", target.place)
+    if wanted.lists_at and not before.lists_at:
         raise PublishError(
-            f"the catalog is for {before.base_url}, not for {base_url}",
-            where=place,
-            fix="leave --base-url out, or change the catalog: wslimg catalog init TARGET --base-url URL",
+            "the catalog has its lists beside the images",
+            where=target.place,
+            fix="leave --index-to out, or move them: wslimg catalog init TARGET --index-to LISTS",
         )
     return before
+
+
+def _refuse_change(before: str, wanted: str, option: str, place: str) -> None:
+    """Publishing changes no addresses."""
+    if wanted and wanted.rstrip("/") != before.rstrip("/"):
+        raise PublishError(
+            f"the catalog is for {before or 'images beside its lists'}, not for {wanted}",
+            where=place,
+            fix=f"leave {option} out, or change the catalog: wslimg catalog init TARGET {option} URL",
+        )
 
 
 def _prepare(image: Path, options: PublishOptions) -> Job:

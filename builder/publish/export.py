@@ -9,6 +9,7 @@ from builder.core.events import Sink
 from builder.model.catalog import Settings, StoredFile
 from builder.publish.index import rebuild_channel, refuse_unsigned
 from builder.publish.layout import ENTRIES, MARKS
+from builder.publish.places import place_lists
 from builder.publish.publish import set_up
 from builder.publish.read import read_channel
 from builder.publish.record import record
@@ -16,22 +17,27 @@ from builder.publish.sign import Signer
 from builder.publish.target import Target
 from builder.publish.upload import LocalFile, describe_damage, upload
 
-_TOGETHER = {"images_url": "", "lists_at": ""}
-"""The settings of a catalog that has its lists and images in one place."""
-
 
 def export(
-    source: Target, target: Target, channel: str, base_url: str, signer: Signer | None, sink: Sink
+    source: Target,
+    target: Target,
+    channel: str,
+    base_url: str,
+    signer: Signer | None,
+    sink: Sink,
+    *,
+    images_url: str = "",
 ) -> int:
-    """Let `channel` of `target` be that of `source`, with addresses below `base_url`; returns how many files
-    were copied. Images that `target` has are not copied again. Raises PublishError.
+    """Let `channel` of `target` be that of `source`, with addresses below `base_url`, or of images as
+    `images_url` says (`place_lists`); returns how many files were copied. Images that `target` has are not
+    copied again. Raises PublishError.
     """
     origin = read_channel(source, channel)
 
     def settle(before: Settings | None) -> Settings:
         signed = signer is not None or (before is not None and before.signed)
-        kept = {"images_url": before.images_url, "lists_at": before.lists_at} if before else _TOGETHER
-        return origin.settings.model_copy(update={"base_url": base_url, "signed": signed, **kept})
+        here = {"base_url": base_url, "images_url": before.images_url if before else "", "signed": signed}
+        return place_lists(origin.settings.model_copy(update=here), target, images_url)
 
     set_up(target, settle)
     refuse_unsigned(read_channel(target, channel).settings, target.place, signer)

@@ -104,6 +104,8 @@ def set_up(target: Target, change: Callable[[Settings | None], Settings]) -> Set
         before = read_settings(target)
         after = change(before)
         refuse_bad_base(after.base_url)
+        if after.images_url:
+            refuse_bad_base(after.images_url)
         if after == before:
             return after
         try:

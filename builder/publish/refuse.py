@@ -73,8 +73,8 @@ def refuse_bad_base(url: str) -> None:
         problem = "names no server"
     if problem:
         raise UsageError(
-            f"the base address {url!r} {problem}",
-            fix="give the address under which Windows sees the catalog, e.g. https://wsl.example.com/catalog",
+            f"the address {url!r} {problem}",
+            fix="give an address under which Windows sees the catalog, e.g. https://wsl.example.com/catalog",
         )
 
 
