@@ -20,9 +20,11 @@ from builder.core.events import Sink
 from builder.execute.command import INPUTS, SECRETS, SURROUNDINGS
 from builder.execute.contents import hold_bytes, read_secret, store_content
 from builder.execute.disk import lock_folder
+from builder.execute.docker.build import build_image, wants_buildkit
 from builder.execute.docker.connect import EngineClient, connect, explained
 from builder.execute.docker.container import Setting, new_container
-from builder.execute.docker.image import FAILED, Images, StoredLayer
+from builder.execute.docker.image import FAILED, LABEL, Images, StoredLayer
+from builder.execute.docker.local import find_local_image, is_podman
 from builder.execute.docker.spool import open_spool
 from builder.execute.docker.terminal import run_interactive
 from builder.execute.engine import Layer, StepFailedError
@@ -30,6 +32,7 @@ from builder.execute.layers.put import put_entry
 from builder.execute.memory import MemoryTree, Stored
 from builder.execute.tail import Tail, describe_failure
 from builder.model.entry import Entry, Kind
+from builder.model.images import BuiltImage, ImageBuild, LocalImage
 from builder.model.operation import Exec, PutEntry, Remove
 from builder.model.surroundings import Surroundings
 from builder.sandbox.accounts import find_account
@@ -132,6 +135,28 @@ class DockerEngine:
         with explained(self._where):
             for key in keys:
                 self._images.forget(key)
+
+    @property
+    def where(self) -> str:
+        """See ImageStore."""
+        return self._where
+
+    def find_image(self, reference: str) -> LocalImage | None:
+        """See ImageStore."""
+        with explained(self._where):
+            return find_local_image(self._client.api, reference)
+
+    def save_image(self, reference: str) -> Iterator[bytes]:
+        """See ImageStore."""
+        with explained(self._where):
+            yield from self._client.api.get_image(reference)
+
+    def build_image(self, build: ImageBuild, sink: Sink) -> BuiltImage:
+        """See ImageStore."""
+        with explained(self._where):
+            buildkit = wants_buildkit(is_podman(self._client.version()))
+            labels = {LABEL: "dockerfile"}
+            return build_image(self._client.api, build, labels, sink, buildkit=buildkit, where=self._where)
 
     def close(self) -> None:
         """See Engine."""

@@ -8,11 +8,9 @@ from __future__ import annotations
 
 import json
 import secrets
-import tempfile
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 from urllib.parse import quote, unquote
 
@@ -20,15 +18,13 @@ from docker.errors import NotFound
 
 from builder.core.blobs import Blobs
 from builder.core.errors import ExecuteError
-from builder.core.events import discard
 from builder.execute.docker.archive import describe_image, pack_image, pack_layer
 from builder.execute.docker.connect import EngineClient, refusal
+from builder.execute.docker.local import is_podman
 from builder.model.entry import Entry, Kind
 from builder.model.lock import UnfoldedTar
-from builder.sources.oci.config import parse_configuration
+from builder.sources.oci.engine import collect_layers
 from builder.sources.oci.flatten import Tree
-from builder.sources.oci.local import ArchiveFiles, read_saved
-from builder.sources.oci.pull import Image, fetch_layers
 from builder.sources.oci.scan import scan_tar
 
 LAYERS = "wslimg/layer"
@@ -121,20 +117,9 @@ class Images:
 
     def _save(self, stored: StoredLayer) -> None:
         """Have all layers of `stored` among the blobs."""
-        self._blobs.folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(dir=self._blobs.folder, suffix=".part") as file:
-            for piece in self._api.get_image(stored.id):
-                file.write(piece)
-            file.flush()
-            entries = scan_tar(Path(file.name), "", "the engine's answer")
-            files = ArchiveFiles(entries={each.path: each for each in entries}, where="the engine's answer")
-            saved = read_saved(files, "")
-            if saved is None:
-                raise ExecuteError("the engine saves no image that can be read", where=stored.id)
-            origin, manifest = saved
-            configuration = parse_configuration(b"".join(origin.blob(manifest.config)), files.where)
-            image = Image(manifest="", configuration=configuration, layers=manifest.layers)
-            fetch_layers(image, origin, self._blobs, discard)
+        collect_layers(self._api.get_image(stored.id), self._blobs, f"layers of {stored.id}")
+        if any(self._blobs.size(each) is None for each in stored.diff_ids):
+            raise ExecuteError("the engine saves no image that can be read", where=stored.id)
 
 
 def make_labels(chain: tuple[str, ...], masks: tuple[tuple[str, ...], ...]) -> dict[str, str]:
@@ -150,9 +135,7 @@ def make_labels(chain: tuple[str, ...], masks: tuple[tuple[str, ...], ...]) -> d
 def _wants_all_layers(version: dict[str, Any], info: dict[str, Any]) -> bool:
     """Whether the engine loads no image without the layers that it has already: Docker's own store does
     (moby image/tarexport/load.go), Podman and containerd's do not."""
-    names = {str(each.get("Name", "")) for each in version.get("Components") or ()}
-    drivers = str(info.get("DriverStatus"))
-    return "Podman Engine" in names or "io.containerd.snapshotter" in drivers
+    return is_podman(version) or "io.containerd.snapshotter" in str(info.get("DriverStatus"))
 
 
 def _unmasked(entries: Iterable[Entry], mask: tuple[str, ...], below: Tree) -> Iterator[Entry]:
