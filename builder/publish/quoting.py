@@ -10,6 +10,7 @@ from builder.core.errors import UsageError
 
 _PLAIN = re.compile(r"[ -~]*")
 _PART = re.compile(r"[ -~]+|[^ -~]")
+_VARIABLE = re.compile(r"%(CD|(?![0-9A-F]{2})[^%/]+)%", re.IGNORECASE)
 
 
 def powershell(text: str) -> str:
@@ -32,12 +33,18 @@ def registry(text: str) -> str:
 
 
 def command_line(text: str, *, in_file: bool) -> str:
-    """An argument of a program for cmd.exe, which leaves text between double quotes alone but for `%` in
-    a batch file (`in_file`). Raises UsageError for what cannot be said."""
+    """An argument of a program for cmd.exe, which leaves text between double quotes alone but for `%`: in
+    a batch file (`in_file`) two are one, at a prompt nothing keeps it from taking `%NAME%` for a variable.
+    Raises UsageError for what cannot be said."""
     if '"' in _require_plain(text):
         raise UsageError(f'{text!r} has a ", which no command line can pass on', fix="choose another")
     # A backslash before the closing quote would escape it (CommandLineToArgvW).
     backslashes = len(text) - len(text.rstrip("\\"))
+    if not in_file and (variable := _VARIABLE.search(text)):
+        raise UsageError(
+            f"{text!r} has {variable.group()}, which a prompt replaces by what the variable holds",
+            fix="write %25 for a % in an address",
+        )
     return '"' + (text.replace("%", "%%") if in_file else text) + "\\" * backslashes + '"'
 
 

@@ -74,6 +74,12 @@ def test_command_lines_keep_percent_signs_only_where_they_are_doubled():
     assert command_line("a%20b", in_file=False) == '"a%20b"'
     assert command_line("a%20b", in_file=True) == '"a%%20b"'
     assert command_line("C:\\x\\", in_file=False) == '"C:\\x\\\\"'
+    for text, name in (("a%PATH%b", "%PATH%"), ("%CD%BE", "%CD%"), ("%41%temp%", "%temp%")):
+        assert name.strip("%") in command_line(text, in_file=True)
+        with pytest.raises(UsageError, match=f"has {name}, which a prompt replaces") as caught:
+            command_line(text, in_file=False)
+        assert "%25" in caught.value.fix
+    assert command_line("%C3%A9/%20b%/c", in_file=False) == '"%C3%A9/%20b%/c"'
     with pytest.raises(UsageError, match="no command line"):
         command_line('a" & calc', in_file=False)
 
