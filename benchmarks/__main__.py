@@ -6,12 +6,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 from benchmarks import bootstrap, build, check, pack, repack, step
-from benchmarks.inputs import FOLDER, LARGE, SMALL
+from benchmarks.inputs import FOLDER, HUGE, LARGE, SMALL
 from benchmarks.report import PAGE, Section, write
 
 SUITES: dict[str, Callable[[int, Path], Section]] = {
     "pack-small": lambda rounds, scratch: pack.run(SMALL, rounds, scratch),
     "pack": lambda rounds, scratch: pack.run(LARGE, rounds, scratch),
+    "pack-huge": lambda rounds, scratch: pack.run(HUGE, rounds, scratch),
     "repack": lambda rounds, scratch: repack.run(LARGE, rounds, scratch),
     "build": build.run,
     "check": check.run,

@@ -13,12 +13,13 @@ SUITE = "trixie"
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Input:
-    """A Debian tree: `variant` and `packages` are those of mmdebstrap."""
+    """A Debian tree: `variant` and `packages` are those of mmdebstrap; `copies` are those of LARGE."""
 
     name: str
     title: str
     variant: str
     packages: tuple[str, ...] = ()
+    copies: int = 1
 
     @property
     def tree(self) -> Path:
@@ -44,6 +45,7 @@ LARGE = Input(
         "vim",
     ),
 )
+HUGE = Input(name="huge", title="the same four times", variant=LARGE.variant, copies=4)
 
 
 def make(chosen: Input) -> Path:
@@ -52,11 +54,20 @@ def make(chosen: Input) -> Path:
         FOLDER.mkdir(parents=True, exist_ok=True)
         part = chosen.tree.with_suffix(".part")
         subprocess.run(["rm", "-rf", part], check=True)
-        include = [f"--include={','.join(chosen.packages)}"] if chosen.packages else []
-        command = ["mmdebstrap", f"--variant={chosen.variant}", *include, SUITE, str(part)]
-        subprocess.run(command, check=True)
+        if chosen.copies > 1:
+            _copy(make(LARGE), part, chosen.copies)
+        else:
+            include = [f"--include={','.join(chosen.packages)}"] if chosen.packages else []
+            command = ["mmdebstrap", f"--variant={chosen.variant}", *include, SUITE, str(part)]
+            subprocess.run(command, check=True)
         part.rename(chosen.tree)
     return chosen.tree
+
+
+def _copy(tree: Path, target: Path, copies: int) -> None:
+    target.mkdir()
+    for number in range(copies):
+        subprocess.run(["cp", "-a", tree, target / str(number)], check=True)
 
 
 def warm(tree: Path) -> tuple[int, int]:

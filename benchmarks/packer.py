@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
+from builder.pack.bare import bare_files
 from builder.pack.cache import SegmentCache
 from builder.pack.image import pack_tree
 from builder.pack.settings import PackSettings, Preset
@@ -12,7 +13,7 @@ from builder.pack.source_dir import read_directory
 
 
 def main(tree: str, output: str, *options: str) -> None:
-    """Options: cache=FOLDER, trust=1, key=TREE_KEY, preset=NAME, digest=0, threads=N, single=1."""
+    """Options: cache=FOLDER, trust=1, key=TREE_KEY, preset=NAME, digest=1, threads=N, single=1."""
     given = dict(option.split("=", 1) for option in options)
     settings = PackSettings(
         time=2**33,
@@ -20,10 +21,11 @@ def main(tree: str, output: str, *options: str) -> None:
         single_member="single" in given,
         threads=int(given.get("threads", "0")),
         tree_key=given.get("key", ""),
-        tar_digest=given.get("digest", "1") == "1",
+        tar_digest="digest" in given,
     )
     cache = SegmentCache(Path(given["cache"])) if "cache" in given else None
-    entries = read_directory(Path(tree), trust_mtime="trust" in given)
+    memory = bare_files(cache.folder, Path(tree)) if cache else None
+    entries = read_directory(Path(tree), trust_mtime="trust" in given, memory=memory)
     result = pack_tree(entries, Path(output), settings, cache=cache)
     print(result.sha256, f"{result.reused}/{result.segments}")
 

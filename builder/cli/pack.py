@@ -55,6 +55,11 @@ _FILE = click.Path(path_type=Path, exists=True, dir_okay=False)
 @click.option(
     "--trust-mtime", is_flag=True, help="Take files of a folder as unchanged if inode, size and times are."
 )
+@click.option(
+    "--tar-digest",
+    is_flag=True,
+    help="Print the SHA-256 of the archive itself too: the same whatever compresses it.",
+)
 @progress_options
 @click.pass_context
 def pack(
@@ -70,6 +75,7 @@ def pack(
     threads: int,
     no_cache: bool,
     trust_mtime: bool,
+    tar_digest: bool,
     progress: str,
     verbose: bool,
     quiet: bool,
@@ -85,6 +91,7 @@ def pack(
         preset=Preset(preset),
         single_member=single_member,
         threads=threads,
+        tar_digest=tar_digest,
     )
     given = {ConfigFile.WSL_CONF: wsl_conf, ConfigFile.DISTRIBUTION_CONF: distribution_conf}
     options = RepackOptions(
@@ -117,10 +124,12 @@ def _latest_time() -> int:
 
 def _describe(packed: Repacked) -> str:
     result = packed.result
+    archive = [f"  tar       {result.tar_sha256}"] if result.tar_sha256 else []
     lines = [
         f"  image     {result.path}  {format_size(result.size)}",
         f"            {format_size(result.tar_size)} unpacked, {result.entries} entries, {result.compressor}",
         f"  sha256    {result.sha256}",
+        *archive,
         f"  time      {', '.join(f'{name} {seconds:.1f} s' for name, seconds in packed.seconds.items())}",
     ]
     if packed.removed:

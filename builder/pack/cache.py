@@ -12,6 +12,7 @@ from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from builder.pack.bare import SUFFIX
 from builder.pack.packfile import is_locked
 from builder.pack.session import Session
 
@@ -65,7 +66,7 @@ class SegmentCache:
     def _files(self) -> list[tuple[Path, os.stat_result]]:
         found = []
         for path in self.folder.rglob("*"):
-            if path.suffix in (".pack", ".rows", ".tree"):
+            if path.suffix in (".pack", ".rows", ".tree", SUFFIX):
                 with suppress(FileNotFoundError):
                     found.append((path, path.stat()))
         return found

@@ -22,17 +22,18 @@ def layer_key(segment: Segment, compressor: Compressor) -> bytes | None:
 
     Nothing is read for it, and no time or inode is trusted.
     """
-    digest = sha256(b"layer\0" + compressor.name.encode() + b"\0")
+    told = [b"layer\0", compressor.name.encode(), b"\0"]
     for part in segment.parts:
         if isinstance(part, bytes):
-            digest.update(_LENGTHS(b"b", len(part), 0, 0) + part)
-        elif part.entry.identity is None:
+            told += (_LENGTHS(b"b", len(part), 0, 0), part)
+            continue
+        entry, offset, length = part
+        if entry.identity is None:
             return None
-        else:
-            layer, path = part.entry.identity
-            place = layer.encode() + b"\0" + path
-            digest.update(_LENGTHS(b"s", len(place), part.offset, part.length) + place)
-    return digest.digest()
+        layer, path = entry.identity
+        place = layer.encode() + b"\0" + path
+        told += (_LENGTHS(b"s", len(place), offset, length), place)
+    return sha256(b"".join(told)).digest()
 
 
 def content_key(data: memoryview, compressor: Compressor) -> bytes:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import os
 from contextlib import suppress
 from pathlib import Path
-from typing import Literal
-
-from pydantic import BaseModel, ConfigDict, ValidationError
+from typing import NamedTuple
 
 from builder.core.files import write_atomic
 from builder.pack.output import Output
@@ -15,13 +14,10 @@ from builder.pack.session import Session
 from builder.pack.settings import PackResult
 
 
-class Record(BaseModel):
-    """An image: the fields of its PackResult, the keys of its segments if
-    they are cached, and the file it was last seen as."""
+class Record(NamedTuple):
+    """An image: the fields of its PackResult, the keys of its segments as hex digits if they are cached, and
+    the file it was last seen as."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    schema_: Literal[1] = 1
     size: int
     sha256: str
     tar_size: int
@@ -61,18 +57,26 @@ def save_record(session: Session, key: str, result: PackResult, segments: tuple[
         stamp=_stamp(result.path),
     )
     with suppress(OSError):
-        write_atomic(_path(session, key), record.model_dump_json().encode())
+        write_atomic(_path(session, key), json.dumps(record._asdict()).encode())
 
 
 def find_record(session: Session, key: str) -> Record | None:
     """What is remembered under `key`, if anything. It counts as used."""
     path = _path(session, key)
     try:
-        record = Record.model_validate_json(path.read_bytes())
+        record = _parse(path.read_bytes())
         os.utime(path)
-    except (OSError, ValidationError):
+    except (OSError, ValueError, TypeError):
         return None
     return record
+
+
+def _parse(data: bytes) -> Record:
+    """Raises ValueError or TypeError for what `save_record` cannot have written."""
+    record = Record(**json.loads(data))
+    if [type(field) for field in record] != [int, str, int, str, int, str, list, str, list]:
+        raise TypeError
+    return record._replace(segments=tuple(record.segments), stamp=tuple(record.stamp))
 
 
 def lies_at(record: Record, output: Path) -> bool:

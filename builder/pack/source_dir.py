@@ -12,6 +12,7 @@ from pathlib import Path
 
 from builder.core.errors import PackError
 from builder.model.entry import Entry, Identity, Kind
+from builder.pack.bare import BareFiles
 from builder.pack.content import OpenUnchanged, State, state_of
 from builder.tar.header import printable
 
@@ -28,16 +29,21 @@ _RACY = 2_000_000_000
 """A file that changed so shortly before it was seen, in nanoseconds, may change again with the same times."""
 
 
-def read_directory(root: Path, *, trust_mtime: bool = False) -> Iterator[Entry]:
+def read_directory(
+    root: Path, *, trust_mtime: bool = False, memory: BareFiles | None = None
+) -> Iterator[Entry]:
     """The tree below `root`, sorted, `root` itself not among it; sockets are left out.
 
     Content has no identity, so that it is read every time. With `trust_mtime` a file that keeps inode,
-    size, mtime and ctime is taken as unchanged, unless it changed within two seconds before the scan.
+    size, mtime and ctime is taken as unchanged, unless it changed within two seconds before the scan;
+    `memory` then saves asking each file for extended attributes.
     Raises PackError for what cannot be read, and for a file that changes between being listed and being read.
     """
-    walk = _Walk(os.fsencode(root.absolute()), trust_mtime=trust_mtime)
+    walk = _Walk(os.fsencode(root.absolute()), memory if trust_mtime else None, trust_mtime=trust_mtime)
     try:
         yield from walk.entries()
+        if memory:
+            memory.save()
     except OSError as error:
         raise PackError(
             f"cannot be read: {error.strerror}",
@@ -49,9 +55,10 @@ def read_directory(root: Path, *, trust_mtime: bool = False) -> Iterator[Entry]:
 class _Walk:
     """One pass over a tree. `at` is the path that is being looked at, for messages."""
 
-    def __init__(self, root: bytes, *, trust_mtime: bool) -> None:
+    def __init__(self, root: bytes, memory: BareFiles | None, *, trust_mtime: bool) -> None:
         self.at = b""
         self._root = root
+        self._memory = memory
         self._trust_mtime = trust_mtime
         self._settled = time.time_ns() - _RACY
         self._first_names: dict[tuple[int, int], bytes] = {}
@@ -87,7 +94,7 @@ class _Walk:
         entry = _plain(path, kind, status, os.readlink(whole) if kind is Kind.SYMLINK else b"")
         if kind in (Kind.CHAR, Kind.BLOCK):
             entry = entry._replace(device=(os.major(status.st_rdev), os.minor(status.st_rdev)))
-        xattrs = _read_xattrs(whole)
+        xattrs = self._xattrs(whole, status)
         return entry._replace(xattrs=xattrs) if xattrs else entry
 
     def _file(self, path: bytes, whole: bytes, status: os.stat_result) -> Entry:
@@ -100,10 +107,20 @@ class _Walk:
             status.st_gid,
             status.st_mtime_ns // 1_000_000_000,
             status.st_size,
-            xattrs=_read_xattrs(whole),
+            xattrs=self._xattrs(whole, status),
             open=OpenUnchanged(whole, state) if status.st_size else None,
             identity=self._identity(whole, state) if self._trust_mtime else None,
         )
+
+    def _xattrs(self, whole: bytes, status: os.stat_result) -> tuple[tuple[bytes, bytes], ...]:
+        if self._memory is None:
+            return _read_xattrs(whole)
+        if self._memory.knows(status):
+            return ()
+        found = _read_xattrs(whole)
+        if not found and status.st_ctime_ns <= self._settled:
+            self._memory.add(status)
+        return found
 
     def _identity(self, whole: bytes, state: State) -> Identity | None:
         """The device is no part of it: its number differs from boot to boot."""

@@ -17,6 +17,7 @@ from builder.core.errors import UsageError
 from builder.core.events import Note, Sink
 from builder.model.entry import Entry, Kind
 from builder.pack.arrange import arrange
+from builder.pack.bare import bare_files
 from builder.pack.cache import SegmentCache
 from builder.pack.clean import CleanSettings, Removed, clean_tree, drop_xattrs
 from builder.pack.image import pack_tree
@@ -85,7 +86,9 @@ def read_tree(options: RepackOptions) -> Iterator[Iterable[Entry]]:
     """The entries of the source, sorted, for as long as the block lasts."""
     path = Path(options.source)
     if options.source != "-" and path.is_dir():
-        yield _with_root(read_directory(path, trust_mtime=options.trust_mtime), int(path.stat().st_mtime))
+        memory = bare_files(options.cache, path) if options.cache and options.trust_mtime else None
+        entries = read_directory(path, trust_mtime=options.trust_mtime, memory=memory)
+        yield _with_root(entries, int(path.stat().st_mtime))
         return
     with _open(options.source) as file, read_archive(file, options.spool) as entries:
         yield _with_root(entries, 0)

@@ -15,6 +15,7 @@ import pytest
 from builder.core.errors import PackError, WslimgError
 from builder.model.entry import Entry, Kind
 from builder.pack.arrange import arrange
+from builder.pack.bare import bare_files
 from builder.pack.content import read_entry
 from builder.pack.image import pack_tree
 from builder.pack.memory import with_content
@@ -87,6 +88,31 @@ def test_a_trusted_identity_changes_with_the_file(folder, monkeypatch):
     assert identity() == before
     (folder / "b" / "z").write_bytes(b"Data")
     assert identity() != before
+
+
+def test_a_trusted_file_is_asked_for_attributes_once_and_again_when_it_changes(folder, tmp_path, monkeypatch):
+    def attributes():
+        memory = bare_files(tmp_path, folder)
+        entries = read_directory(folder, trust_mtime=True, memory=memory)
+        return {entry.path: entry.xattrs for entry in entries if entry.xattrs}
+
+    now = time.time_ns
+    monkeypatch.setattr(time, "time_ns", lambda: now() + 10_000_000_000)
+    assert attributes() == {}
+    asked = []
+    ask = os.listxattr
+    monkeypatch.setattr(os, "listxattr", lambda path, **more: asked.append(path) or ask(path, **more))
+    assert attributes() == {} and not asked
+    os.setxattr(folder / "b" / "z", "user.x", b"1")
+    assert attributes() == {b"b/sub/linked": ((b"user.x", b"1"),)}
+    assert set(asked) == {os.fsencode(folder / "b" / "sub" / "linked")}
+    next(tmp_path.glob("*.bare")).write_bytes(b"torn")
+    assert attributes() == {b"b/sub/linked": ((b"user.x", b"1"),)}
+
+
+def test_a_file_that_changes_now_is_not_remembered(folder, tmp_path):
+    list(read_directory(folder, trust_mtime=True, memory=bare_files(tmp_path, folder)))
+    assert not any(file.stat().st_size for file in tmp_path.glob("*.bare"))
 
 
 def test_a_folder_that_is_not_there_is_one_clear_error(tmp_path):
