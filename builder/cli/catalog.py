@@ -7,6 +7,7 @@ import click
 from builder.cli.catalog_changes import deprecate, init, promote, prune, rebuild, rollback
 from builder.cli.catalog_handout import export, serve, windows
 from builder.cli.catalog_queries import diff, list_images, log, show, verify
+from builder.cli.catalog_site import site
 from builder.cli.resolve_list import resolve
 
 
@@ -17,7 +18,7 @@ def catalog() -> None:
 
 _COMMANDS = (
     init, list_images, show, promote, rollback, deprecate, prune, rebuild, verify, diff, log,
-    resolve, windows, export, serve,
+    resolve, windows, export, serve, site,
 )  # fmt: skip
 for _command in _COMMANDS:
     catalog.add_command(_command)

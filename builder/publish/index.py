@@ -16,6 +16,7 @@ from builder.publish.layout import SCHEMA, SIGNATURE, SIGNED
 from builder.publish.read import read_channel, read_or_nothing
 from builder.publish.render import render_channel, render_schema
 from builder.publish.sign import Signer
+from builder.publish.site.derive import update_site
 from builder.publish.target import Target
 
 _ROUNDS = 200
@@ -32,6 +33,7 @@ def rebuild_channel(target: Target, name: str, signer: Signer | None) -> bool:
         channel = read_channel(target, name)
         refuse_unsigned(channel.settings, target.place, signer)
         if not _write_changes(target, channel, signer):
+            update_site(target, channel.settings, name)
             return attempt > 0
         time.sleep(random.uniform(0, min(_LONGEST_PAUSE, 0.01 * attempt)))  # noqa: S311 - no secret
     raise PublishError(

@@ -20,6 +20,10 @@ Packages = Mapping[str, str]
 """Name -> version, sorted by name; a package of a foreign architecture is called NAME:ARCHITECTURE."""
 
 
+class DamagedError(PublishError):
+    """What was published as an inventory is none."""
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class PackageChange:
     """A package with its versions; "" where it is not installed."""
@@ -35,13 +39,14 @@ def find_sidecar(sidecars: Iterable[Sidecar], kind: str) -> Sidecar | None:
 
 
 def read_packages(target: Target, inventory: Sidecar, architecture: str) -> Packages:
-    """What `inventory` says is installed in an image for `architecture`. Only its beginning is read: the
-    list of files, which is a thousand times longer, stands behind. Raises PublishError."""
+    """What `inventory` says is installed in an image for `architecture`. Raises DamagedError, PublishError.
+
+    Only its beginning is read: the list of files, which is a thousand times longer, stands behind."""
     where = f"{target.place}/{inventory.path}"
     try:
         head = Inventory.model_validate_json(_read_head(target, inventory.path))
     except (ValidationError, zstandard.ZstdError) as error:
-        raise PublishError("is no inventory", where=where, fix="publish the image again") from error
+        raise DamagedError("is no inventory", where=where, fix="publish the image again") from error
     return dict(sorted((_name(one, architecture), one.version) for one in head.packages))
 
 
