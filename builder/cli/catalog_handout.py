@@ -20,7 +20,7 @@ from builder.publish.channel import describe_channel
 from builder.publish.choose import open_target
 from builder.publish.export import export as export_channel
 from builder.publish.places import open_catalog
-from builder.publish.read import read_channel
+from builder.publish.read import read_channel, read_document
 from builder.publish.serve import open_server
 from builder.publish.sign import Signer
 from builder.publish.target import Target
@@ -87,12 +87,15 @@ def export(
 @click.option("--address", default="127.0.0.1", show_default=True, help="Address to listen at.")
 @click.option("--port", type=click.IntRange(0, 65535), default=8080, show_default=True)
 def serve(folder: Path, channel: str, address: str, port: int) -> None:
-    """Serve the catalog in FOLDER over HTTP, to try it before there is a server, until interrupted."""
-    settings = read_channel(open_target(str(folder)), channel).settings
+    """Serve the catalog in FOLDER over HTTP, to try it before there is a server, until interrupted.
+
+    The lists of a catalog whose images are elsewhere are enough.
+    """
+    base_url = read_document(open_target(str(folder)), channel).base_url
     try:
         with open_server(folder, address, port) as server:
             base = f"http://{address}:{server.server_port}"
-            _explain_serving(base, channel, settings.base_url)
+            _explain_serving(base, channel, base_url)
             server.serve_forever()
     except OSError as error:
         raise UsageError(

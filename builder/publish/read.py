@@ -8,9 +8,18 @@ from typing import TypeVar
 from pydantic import BaseModel, ValidationError
 
 from builder.core.errors import PublishError
-from builder.model.catalog import Mark, Publication, Settings
+from builder.model.catalog import ChannelDocument, Mark, Publication, Settings
 from builder.publish.channel import Channel
-from builder.publish.layout import ENTRIES, MARKS, RETIRED, SETTINGS, EntryName, entry_path, parse_entry_path
+from builder.publish.layout import (
+    CATALOG,
+    ENTRIES,
+    MARKS,
+    RETIRED,
+    SETTINGS,
+    EntryName,
+    entry_path,
+    parse_entry_path,
+)
 from builder.publish.target import MissingError, Target
 
 M = TypeVar("M", bound=BaseModel)
@@ -42,6 +51,19 @@ def read_channel(target: Target, name: str) -> Channel:
         publications=tuple(_read_all(target, f"{ENTRIES}{name}/", _parse_publication)),
         marks=tuple(_read_all(target, f"{MARKS}{name}/", _parse_mark)),
     )
+
+
+def read_document(target: Target, channel: str) -> ChannelDocument:
+    """What readers see of `channel`. Raises PublishError where nothing was published."""
+    path = f"{channel}/{CATALOG}"
+    data = read_or_nothing(target, path)
+    if data is None:
+        raise PublishError(
+            f"there is no catalog with a channel {channel}",
+            where=target.place,
+            fix="publish an image to it, or choose another --channel",
+        )
+    return parse_model(ChannelDocument, data, f"{target.place}/{path}")
 
 
 def read_retired(target: Target) -> dict[str, Publication]:

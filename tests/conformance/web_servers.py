@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import shutil
+import socket
 import subprocess
 import threading
 import time
@@ -136,16 +137,57 @@ http {{
 """ngx_http_dav_module without its extension: no PROPFIND, and conditions are ignored."""
 
 
+def free_port() -> int:
+    """A port of loopback that nobody listens at."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        return int(server.getsockname()[1])
+
+
 @contextmanager
 def nginx_server(root: Path, folder: Path, port: int) -> Iterator[str]:
+    with running_nginx(folder, NGINX.format(folder=folder, root=root, port=port)):
+        yield f"http://127.0.0.1:{port}"
+
+
+GUARD = """
+daemon off; user root; worker_processes 1; pid {folder}/pid; error_log {folder}/error.log;
+events {{}}
+http {{
+  access_log off; client_body_temp_path {folder}/body; client_max_body_size 0;
+  proxy_temp_path {folder}/t1; fastcgi_temp_path {folder}/t2;
+  uwsgi_temp_path {folder}/t3; scgi_temp_path {folder}/t4;
+  server {{
+    listen {front};
+    location /v2/ {{
+      limit_except GET HEAD {{ auth_basic "push"; auth_basic_user_file {folder}/users; }}
+      proxy_pass http://{behind}; proxy_set_header Host $http_host; proxy_set_header Authorization "";
+    }}
+  }}
+}}
+"""
+"""Everybody may read what is behind; to write takes a login."""
+
+
+@contextmanager
+def guarding_proxy(folder: Path, front: str, behind: str, login: str) -> Iterator[None]:
+    """nginx at `front` before a registry at `behind`, both HOST:PORT; `login` is USER:PASSWORD."""
     folder.mkdir()
-    (folder / "nginx.conf").write_text(NGINX.format(folder=folder, root=root, port=port))
+    user, _, password = login.partition(":")
+    (folder / "users").write_text(f"{user}:{{PLAIN}}{password}\n")
+    with running_nginx(folder, GUARD.format(folder=folder, front=front, behind=behind)):
+        yield
+
+
+@contextmanager
+def running_nginx(folder: Path, configuration: str) -> Iterator[None]:
+    folder.mkdir(exist_ok=True)
+    (folder / "nginx.conf").write_text(configuration)
     process = subprocess.Popen(["nginx", "-c", str(folder / "nginx.conf"), "-e", str(folder / "error.log")])
     try:
         while not (folder / "pid").exists():
             assert process.poll() is None, (folder / "error.log").read_text()
             time.sleep(0.02)
-        yield f"http://127.0.0.1:{port}"
+        yield
     finally:
         process.terminate()
         process.wait()

@@ -1,0 +1,137 @@
+"""From `wslimg publish` to a started distribution, through each kind of server that clients can read."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from base64 import b64encode
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from tests.conformance.web_servers import free_port, guarding_proxy, nginx_server
+from tests.e2e.client import Client
+from tests.e2e.conftest import WSLIMG, Wslimg
+from tests.e2e.registry import running_registry
+from tests.e2e.tiny import open_place
+
+pytestmark = [pytest.mark.system, pytest.mark.usefixtures("root")]
+
+LIST = "stable/DistributionInfo.json"
+Tool = Callable[..., None]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Server:
+    """The catalog to publish to, with the options of commands, and its address for readers. `serve` is what
+    `wslimg catalog serve` serves once it is there."""
+
+    target: str
+    base: str
+    options: tuple[str, ...] = ()
+    serve: Path | None = None
+    env: dict[str, str] = field(default_factory=dict)
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An image that `wslimg build` made."""
+    folder = tmp_path_factory.mktemp("tiny")
+    with open_place(folder) as place:
+        place.build(place.write(steps=("true",)))
+    (image,) = place.dist.glob("*.wsl")
+    return image
+
+
+@contextmanager
+def serving(folder: Path, base: str) -> Iterator[None]:
+    """`wslimg catalog serve`; the kernel ends it even if this process is killed (prctl(2))."""
+    port = base.rpartition(":")[2]
+    command = ["setpriv", "--pdeathsig", "KILL", str(WSLIMG), "catalog", "serve", str(folder), "--port", port]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as process:
+        try:
+            assert process.stdout is not None
+            assert process.stdout.readline().startswith(f"serving {base};")
+            yield
+        finally:
+            process.kill()
+
+
+@contextmanager
+def a_folder(folder: Path, tool: Tool) -> Iterator[Server]:
+    site = folder / "site"
+    yield Server(target=str(site), base=f"http://127.0.0.1:{free_port()}", serve=site)
+
+
+@contextmanager
+def nginx(folder: Path, tool: Tool) -> Iterator[Server]:
+    tool("nginx")
+    (folder / "root").mkdir()
+    with nginx_server(folder / "root", folder / "nginx", free_port()) as base:
+        yield Server(target=base, base=base)
+
+
+@contextmanager
+def a_registry(folder: Path, tool: Tool) -> Iterator[Server]:
+    """Images are blobs of the registry, lists are in a folder."""
+    tool("docker-registry")
+    lists = folder / "lists"
+    with running_registry(folder) as address:
+        yield Server(
+            target=f"oci://{address}/team/wsl",
+            base=f"http://127.0.0.1:{free_port()}",
+            options=("--index-to", str(lists)),
+            serve=lists,
+        )
+
+
+@contextmanager
+def a_guarded_registry(folder: Path, tool: Tool) -> Iterator[Server]:
+    """Behind a proxy that lets everybody pull, and those push who logged in; nginx has the lists."""
+    tool("docker-registry", "nginx")
+    (folder / "root").mkdir()
+    with ExitStack() as stack:
+        behind = stack.enter_context(running_registry(folder))
+        lists = stack.enter_context(nginx_server(folder / "root", folder / "nginx", free_port()))
+        front = f"127.0.0.1:{free_port()}"
+        stack.enter_context(guarding_proxy(folder / "proxy", front, behind, "ci:secret"))
+        config = folder / "config.json"
+        config.write_text(json.dumps({"auths": {front: {"auth": b64encode(b"ci:secret").decode()}}}))
+        yield Server(
+            target=f"oci://{front}/team/wsl",
+            base=lists,
+            options=("--index-to", lists),
+            env={"DOCKER_CONFIG": str(folder)},
+        )
+
+
+SERVERS = [a_folder, nginx, a_registry, a_guarded_registry]
+
+
+@pytest.fixture(params=SERVERS, ids=lambda start: start.__name__)
+def server(request: pytest.FixtureRequest, tmp_path: Path, tool: Tool) -> Iterator[Server]:
+    tool("setpriv")
+    start: Callable[[Path, Tool], AbstractContextManager[Server]] = request.param
+    with start(tmp_path, tool) as running:
+        yield running
+
+
+def test_what_is_published_can_be_installed_and_started(
+    server: Server, built: Path, wslimg: Wslimg, tool: Tool, tmp_path: Path
+) -> None:
+    tool("bsdtar")
+    names = ("--flavor", "tiny", "--friendly-name", "Tiny")
+    publish = ("publish", built, "--to", server.target, *server.options, *names)
+    wslimg(*publish, "--base-url", server.base, env=server.env)
+    wslimg(*publish, "--channel", "beta", env=server.env)
+    with serving(server.serve, server.base) if server.serve else ExitStack():
+        client = Client(url=f"{server.base}/{LIST}")
+        assert client.online() == ["tiny", "tiny-1"]
+        image = client.install("TINY", tmp_path)
+        assert image.name == "tiny.wsl" and image.read_bytes() == built.read_bytes()
+        assert client.install("tiny-1", tmp_path).name == "tiny-1.wsl"
+    wslimg("try", image)
+    wslimg("catalog", "verify", server.target, *server.options, env=server.env)
