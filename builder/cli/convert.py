@@ -56,8 +56,10 @@ def convert(
 ) -> None:
     """Make a checked `.wsl` of SOURCE without a recipe.
 
-    SOURCE is a container image ([HOST/]NAME[:TAG][@DIGEST], pulled without any container engine), an OCI
-    layout, what `docker save` wrote, or a root file system: an archive (a file or an address) or a folder.
+    SOURCE is a container image, an OCI layout, what `docker save` wrote, a Dockerfile or the folder it is in,
+    or a root file system: an archive (a file or an address) or a folder. An image is named
+    [HOST/]NAME[:TAG][@DIGEST] and pulled without any container engine; only one that no registry has, or
+    docker-daemon:NAME[:TAG], is asked of an engine.
     """
     options = ConvertOptions(
         source=source,

@@ -1,4 +1,5 @@
-"""`wslimg convert`: an image, an archive or a folder as a checked `.wsl`, without a recipe of one's own."""
+"""`wslimg convert`: an image, a Dockerfile, an archive or a folder as a checked `.wsl`, without a recipe of
+one's own."""
 
 from __future__ import annotations
 
@@ -10,7 +11,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from builder.core.blobs import Blobs
-from builder.core.errors import UsageError
+from builder.core.errors import ResolveError, UsageError, WslimgError
 from builder.core.events import Note, Sink
 from builder.core.files import write_atomic
 from builder.load.recipe import load_recipe
@@ -24,9 +25,9 @@ from builder.pipeline.compose import (
     look_at_tree,
     remark_on,
 )
-from builder.pipeline.guess import guess_source
-from builder.pipeline.prepare import BuildOptions, host_architecture
-from builder.pipeline.resolving import keep_resolved
+from builder.pipeline.guess import Guess, guess_source
+from builder.pipeline.prepare import BuildOptions, host_architecture, supply_for
+from builder.pipeline.resolving import keep_resolved, private_files
 from builder.pipeline.room import make_folders
 from builder.pipeline.stages import Timing, stage
 from builder.recipe import Source
@@ -90,23 +91,37 @@ def _output_folder(options: ConvertOptions) -> Iterator[Path]:
 def _write_recipe(file: Path, options: ConvertOptions, build: BuildOptions, sink: Sink) -> None:
     """The recipe `file` and its lock."""
     architecture = build.architecture or host_architecture()
-    supply = Supply(
-        blobs=Blobs(build.cache / "blobs"),
-        folder=file.parent,
-        mirror=build.mirror or "",
-        now=int(build.clock()),
-        sink=sink,
-    )
     with stage("look", sink, Timing()) as running:
-        guess = guess_source(options.source, supply.blobs)
-        source = _move_paths(guess.source, options.recipe)
-        lock, offer = _look(source, architecture, supply)
+        guess = guess_source(options.source, Blobs(build.cache / "blobs"))
+        name = legal_name(options.name, guess)
+        supply = supply_for(file.parent, private_files(file, name), build, sink)
+        source, (lock, offer) = _find(guess, options.recipe, architecture, supply)
         running.detail = lock.facts.os_release.get("PRETTY_NAME", "a root file system")
     for line in remark_on(offer, options.source):
         sink(Note(message=line))
-    name, version = legal_name(options.name, guess), legal_version(options.version, guess, lock)
+    version = legal_version(options.version, guess, lock)
     write_atomic(file, compose_recipe(name, version, architecture, source, offer).encode())
     keep_resolved(load_recipe(file), architecture, lock, sink)
+
+
+def _find(
+    guess: Guess, recipe: Path | None, architecture: str, supply: Supply
+) -> tuple[Mapping[str, object], tuple[ArchitectureLock, Offer]]:
+    """The source for `recipe`, and what it is: the one that is likely meant, else the other one. Raises the
+    first one's ResolveError, with what became of the other."""
+    source = _move_paths(guess.source, recipe)
+    try:
+        return source, _look(source, architecture, supply)
+    except ResolveError as error:
+        if guess.otherwise is None:
+            raise
+        try:
+            found = _look(guess.otherwise, architecture, supply)
+        except WslimgError as other:
+            message = f"{error.message}; and as an image of a container engine: {other.message}"
+            raise ResolveError(message, where=error.where, fix=error.fix) from error
+        supply.sink(Note(message=f"{error.where}: {error.message}; the container engine has the image"))
+        return guess.otherwise, found
 
 
 def _look(source: Mapping[str, object], architecture: str, supply: Supply) -> tuple[ArchitectureLock, Offer]:
@@ -125,7 +140,7 @@ def _move_paths(
     """`source` with its paths as seen from a recipe that is kept, else absolute."""
 
     def see(key: str, text: str) -> str:
-        if key in ("image", "url"):
+        if key in ("image", "url", "file"):
             return text
         return os.path.abspath(text) if recipe is None else os.path.relpath(text, recipe.parent)
 

@@ -21,7 +21,7 @@ from builder.pipeline.drift import report_drift
 from builder.pipeline.images import open_images
 from builder.pipeline.offline import open_bundle, refuse_network
 from builder.pipeline.refresh import refresh_inputs
-from builder.pipeline.resolving import follow_lock, keep_resolved
+from builder.pipeline.resolving import follow_lock, keep_resolved, list_private
 from builder.pipeline.stages import Timing, stage
 from builder.plan import plan_base, plan_recipe
 from builder.recipe import Recipe
@@ -107,11 +107,11 @@ def file_stem(recipe: Recipe, architecture: str) -> str:
 
 def open_supply(loaded: LoadedRecipe, options: BuildOptions, sink: Sink) -> Supply:
     """Where the source of `loaded` gets and keeps what it is made of."""
-    return supply_for(loaded.lowest.path.parent, options, sink)
+    return supply_for(loaded.lowest.path.parent, list_private(loaded), options, sink)
 
 
-def supply_for(folder: Path, options: BuildOptions, sink: Sink) -> Supply:
-    """The same for a source whose paths are relative to `folder`."""
+def supply_for(folder: Path, private: tuple[str, ...], options: BuildOptions, sink: Sink) -> Supply:
+    """The same for a source whose paths are relative to `folder`, with files that are `private`."""
     blobs = Blobs(options.cache / "blobs")
     return Supply(
         blobs=blobs,
@@ -120,6 +120,7 @@ def supply_for(folder: Path, options: BuildOptions, sink: Sink) -> Supply:
         now=int(options.clock()),
         sink=sink,
         images=partial(open_images, options.cache, blobs),
+        private=private,
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import glob
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
@@ -48,13 +49,28 @@ def follow_fitting_lock(loaded: LoadedRecipe, architecture: str, sink: Sink) -> 
 
 def _find_changed(loaded: LoadedRecipe, lock: Lock, architectures: Iterable[str]) -> Iterator[Stale]:
     """What `lock` does not hold of the files that the source is made of."""
-    source = loaded.recipe.source.model
-    for each in architectures:
-        locked = lock.architectures.get(each)
-        message = kind_of(source).changed(source, locked, loaded.lowest.folder) if locked else ""
-        if message:
+    source, folder, private = loaded.recipe.source.model, loaded.lowest.folder, list_private(loaded)
+    for architecture in architectures:
+        locked = lock.architectures.get(architecture)
+        if locked and (message := kind_of(source).changed(source, locked, folder, private)):
             yield Stale(part=SOURCE, message=message)
             return  # it is the same for all
+
+
+def list_private(loaded: LoadedRecipe) -> tuple[str, ...]:
+    """Patterns of the files that wslimg itself reads and writes for `loaded`, by their absolute paths."""
+    recipe: LoadedRecipe | None = loaded
+    patterns: list[str] = []
+    while recipe is not None:
+        patterns += private_files(recipe.path, recipe.recipe.name)
+        recipe = recipe.base
+    return tuple(patterns)
+
+
+def private_files(path: Path, name: str) -> tuple[str, ...]:
+    """The same for the recipe `path`, whose image is called `name`."""
+    files = (str(each.absolute()) for each in (path, lock_path(path)))
+    return *map(glob.escape, files), *(f"/**/{name}_*_{each}.*" for each in ("amd64", "arm64"))
 
 
 def keep_resolved(loaded: LoadedRecipe, architecture: str, resolved: ArchitectureLock, sink: Sink) -> None:

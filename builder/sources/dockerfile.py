@@ -91,7 +91,7 @@ def resolve_dockerfile(
 ) -> ArchitectureLock:
     """What the Dockerfile builds now; the layers of that are then among the blobs. What is in the engine's
     build cache is not built again. Raises ResolveError, ExecuteError."""
-    build = describe_build(source, architecture, supply.folder)
+    build = describe_build(source, architecture, supply)
     built, taken = _build(build, architecture, supply)
     locked = DockerfileSource(
         reference=source.title,
@@ -115,7 +115,7 @@ def fetch_dockerfile(source: Dockerfile, lock: ArchitectureLock, supply: Supply)
     take_again(f"sha256:{locked.manifest}", locked, supply)
     if not _is_present(locked, supply):
         architecture = parse_platform(locked.platform).architecture
-        _build(describe_build(source, architecture, supply.folder), architecture, supply)
+        _build(describe_build(source, architecture, supply), architecture, supply)
     if not _is_present(locked, supply):
         raise ResolveError(
             "builds other layers than those of the lock: times and downloads differ",
@@ -125,27 +125,28 @@ def fetch_dockerfile(source: Dockerfile, lock: ArchitectureLock, supply: Supply)
         )
 
 
-def find_change(source: Dockerfile, lock: ArchitectureLock, folder: Path) -> str:
+def find_change(source: Dockerfile, lock: ArchitectureLock, folder: Path, private: tuple[str, ...]) -> str:
     """What the lock does not hold of the context as it is now. Raises ResolveError."""
     locked = lock.source
     if not isinstance(locked, DockerfileSource):
         return ""
-    now = digest_context(read_context(folder / source.context, source.file))
+    now = digest_context(read_context(folder / source.context, source.file, private))
     return "" if now == locked.context else f"the files of {source.context} changed since the lock was made"
 
 
-def describe_build(source: Dockerfile, architecture: str, folder: Path) -> ImageBuild:
-    """What the engine is asked for; `folder` is the recipe's. Raises ResolveError."""
-    context = read_context(folder / source.context, source.file)
+def describe_build(source: Dockerfile, architecture: str, supply: Supply) -> ImageBuild:
+    """What the engine is asked for. Raises ResolveError."""
+    folder = supply.folder / source.context
+    context = read_context(folder, source.file, supply.private)
     if os.fsencode(source.file) not in {entry.path for entry in context}:
-        raise ResolveError("does not exist", where=str(folder / source.context / source.file))
+        raise ResolveError("does not exist", where=str(folder / source.file))
     return ImageBuild(
         context=context,
         file=source.file,
         platform=f"linux/{architecture}",
         target=source.target or "",
         arguments=tuple(sorted(source.args.items())),
-        secrets=tuple(_read_secrets(source.secrets, folder)),
+        secrets=tuple(_read_secrets(source.secrets, supply.folder)),
         network=source.network,
     )
 

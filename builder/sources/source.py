@@ -65,7 +65,7 @@ class Supply:
     `folder` is what the recipe's paths are relative to. `mirror` is what the command line says and outranks
     the recipe. `now` (seconds since the epoch) only decides whether signed metadata is still valid. `http`
     None means: as this machine's settings have it. `images` opens a container engine, for the sources that
-    need one.
+    need one. `private` are patterns of absolute paths: files about the image, which it is not made of.
     """
 
     blobs: Blobs
@@ -75,6 +75,7 @@ class Supply:
     now: int = field(default_factory=lambda: int(time.time()))
     sink: Sink = discard
     images: Callable[[], AbstractContextManager[ImageStore]] = no_images
+    private: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -87,8 +88,8 @@ class SourceKind(Generic[Model, Locked]):
     base, and `operations` finish it in a container. The second argument of all three is the architecture.
     `surround` lets the package manager of networked commands reach what the build itself uses. `describe`
     says in a few words what is locked, `remarks` what of it the image will not do, a line each. `changed`
-    says in words what of the host a lock does not hold as it is now; its last argument is the recipe's
-    folder.
+    says in words what of the host a lock does not hold as it is now; its last arguments are
+    `folder` and `private` of the supply.
     """
 
     model: type[Model]
@@ -101,7 +102,7 @@ class SourceKind(Generic[Model, Locked]):
     surround: Callable[[Model, Supply], AbstractContextManager[Surroundings]]
     describe: Callable[[Locked], str]
     remarks: Callable[[ArchitectureLock], tuple[str, ...]] = lambda _lock: ()
-    changed: Callable[[Model, ArchitectureLock, Path], str] = lambda _model, _lock, _folder: ""
+    changed: Callable[[Model, ArchitectureLock, Path, tuple[str, ...]], str] = lambda *_arguments: ""
 
 
 def no_surroundings(_source: SourceModel, _supply: Supply) -> AbstractContextManager[Surroundings]:

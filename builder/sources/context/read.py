@@ -13,6 +13,7 @@ from pathlib import Path
 
 from builder.core.digests import sha256_json
 from builder.core.errors import ResolveError
+from builder.core.patterns import matches
 from builder.model.entry import Entry, Kind
 from builder.sources.context.ignore import IgnoreRules
 
@@ -20,11 +21,12 @@ _KINDS = {stat.S_IFREG: Kind.FILE, stat.S_IFDIR: Kind.DIRECTORY, stat.S_IFLNK: K
 _FLAGS = os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW
 
 
-def read_context(folder: Path, file: str) -> tuple[Entry, ...]:
+def read_context(folder: Path, file: str, private: Iterable[str] = ()) -> tuple[Entry, ...]:
     """What is sent to a builder of `folder` with the Dockerfile `file`: folders before what is in them.
 
     As with Docker's own client owners are root, hard links are files, and what is neither file, folder nor
-    symbolic link stays behind. The Dockerfile is sent even if it is ignored. Raises ResolveError.
+    symbolic link stays behind. The Dockerfile is sent even if it is ignored, and nothing whose absolute path
+    matches `private`. Raises ResolveError.
     """
     rules, dockerfile = read_rules(folder, file), os.fsencode(os.path.normpath(file))
 
@@ -39,7 +41,15 @@ def read_context(folder: Path, file: str) -> tuple[Entry, ...]:
         fix = "run as a user who may, or name it in .dockerignore" if error.errno == errno.EACCES else ""
         where = os.fsdecode(error.filename) if error.filename else str(folder)
         raise ResolveError(f"cannot be read: {error.strerror}", where=where, fix=fix) from None
-    return tuple(kept)
+    return tuple(_without(kept, folder, tuple(private)))
+
+
+def _without(entries: Iterable[Entry], folder: Path, private: tuple[str, ...]) -> Iterator[Entry]:
+    top = os.path.abspath(folder)
+    for entry in entries:
+        path = os.path.join(top, os.fsdecode(entry.path))
+        if not any(matches(pattern, path) for pattern in private):
+            yield entry
 
 
 def read_rules(folder: Path, file: str) -> IgnoreRules:
@@ -55,8 +65,8 @@ def read_rules(folder: Path, file: str) -> IgnoreRules:
 
 
 def digest_context(context: Iterable[Entry]) -> str:
-    """The digest of names, modes, targets and contents: of two checkouts it is the same."""
-    return sha256_json([_describe(entry) for entry in context])
+    """The digest of the names, modes, targets and contents of files: of two checkouts it is the same."""
+    return sha256_json([_describe(entry) for entry in context if entry.kind is not Kind.DIRECTORY])
 
 
 def _describe(entry: Entry) -> tuple[str, ...]:
