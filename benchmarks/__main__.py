@@ -9,7 +9,7 @@ from benchmarks import bootstrap, build, check, pack, repack, step
 from benchmarks.inputs import FOLDER, HUGE, LARGE, SMALL
 from benchmarks.report import PAGE, Section, write
 
-SUITES: dict[str, Callable[[int, Path], Section]] = {
+SUITES: dict[str, Callable[[int, Path], Section | tuple[Section, ...]]] = {
     "pack-small": lambda rounds, scratch: pack.run(SMALL, rounds, scratch),
     "pack": lambda rounds, scratch: pack.run(LARGE, rounds, scratch),
     "pack-huge": lambda rounds, scratch: pack.run(HUGE, rounds, scratch),
@@ -34,7 +34,9 @@ def main() -> None:
     FOLDER.mkdir(parents=True, exist_ok=True)
     for name in given.suites or SUITES:
         with tempfile.TemporaryDirectory(dir=FOLDER) as scratch:
-            write(SUITES[name](given.rounds, Path(scratch)))
+            found = SUITES[name](given.rounds, Path(scratch))
+            for section in found if isinstance(found, tuple) else (found,):
+                write(section)
         print(f"{name}: written to {PAGE}", flush=True)
 
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import shutil
+import subprocess
 import sys
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 
-from benchmarks.inputs import LARGE, SUITE, make
+from benchmarks.inputs import LARGE, SUITE
 from benchmarks.measure import Measure, measure, middle
 from benchmarks.report import Row, Section
 
@@ -21,90 +24,134 @@ steps:
 first_run: {{mode: none}}
 wsl: {{systemd: false}}
 """
-COLD = "**wslimg build**, minimal Debian, nothing cached"
-MICROSOFT = "Microsoft's command on the tree of 1 GB, which it only compresses"
+COLD = "**wslimg build**, nothing cached"
+MICROSOFT = "Microsoft's command on the tree of this image, which it only compresses"
+MINIMAL, FULL = "minimal/out/image_1_amd64.wsl", "full/out/image_1_amd64.wsl"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Case:
-    """`command` runs in the scratch folder and writes `output`; `base` is the case it is compared with."""
+    """`command` runs in the scratch folder after `prepare` and writes `output`."""
 
     title: str
     command: str
     output: str
-    base: str
+    prepare: str = "true"
 
 
-def run(rounds: int, scratch: Path) -> Section:
-    """Every case once a round, in the order of the table."""
+def run(rounds: int, scratch: Path) -> tuple[Section, Section]:
+    """Every case once a round, in the order of the tables."""
     for name, packages in (("minimal", PACKAGES), ("full", LARGE.packages)):
         (scratch / name / "overlay/etc").mkdir(parents=True)
         (scratch / name / "overlay/etc/motd").write_text("hello\n")
         (scratch / name / "recipe.yaml").write_text(RECIPE.format(suite=SUITE, packages=", ".join(packages)))
-    found: dict[str, list[Measure]] = {}
-    cases = list_cases(make(LARGE))
+    tables = [list_minimal(), list_full()]
+    found: dict[Case, list[Measure]] = {}
     for number in range(rounds):
-        for case in cases:
-            done = measure(case.command, cwd=scratch, output=scratch / case.output)
-            found.setdefault(case.title, []).append(done)
+        for case in chain(*tables):
+            subprocess.run(case.prepare, shell=True, check=True, cwd=scratch)
+            done = measure(case.command, cwd=scratch, output=scratch / case.output, patience=1)
+            found.setdefault(case, []).append(done)
             print(f"build {number + 1}/{rounds}: {case.title}: {done}", flush=True)
-    return Section(
-        name="build",
-        title="From a recipe to an image",
-        intro=f"The median of {rounds} rounds, downloads from the same mirror included. `mmdebstrap` is "
-        "compared with the cold build, everything below with Microsoft's command. wslimg also resolves, "
-        "checks the image and lists what is inside.",
-        rows=tuple(
-            Row(title=case.title, measure=middle(found[case.title]), base=middle(found[case.base]))
-            for case in cases
+    intro = f"The median of {rounds} rounds, downloads from the same mirror included. "
+    return (
+        _section(
+            "build",
+            "From a recipe to an image",
+            intro + "wslimg also resolves, checks the image and lists what is inside.",
+            tables[0],
+            found,
+        ),
+        _section(
+            "rebuild",
+            f"{LARGE.title}, from a recipe",
+            intro + "Ratios are against the compression of the same tree.",
+            tables[1],
+            found,
         ),
     )
 
 
-def list_cases(tree: Path) -> tuple[Case, ...]:
-    """The cases in their order: each relies on what the ones before it left in the cache."""
+def list_minimal() -> list[Case]:
+    """A minimal Debian. Each case relies on what the ones before it left in the cache."""
     variant = f"--variant=minbase --include={','.join(PACKAGES)}"
-    full, microsoft = "full/out/image_1_amd64.wsl", "tar --numeric-owner --absolute-names -c * | gzip --best"
-    return (
-        Case(
-            title=COLD,
-            command=f"rm -rf minimal/cache minimal/recipe.lock; {_wslimg('minimal')}",
-            output="minimal/out/image_1_amd64.wsl",
-            base=COLD,
-        ),
+    return [
         Case(
             title=f"`mmdebstrap {variant} {SUITE} - \\| gzip --best`",
             command=f"mmdebstrap --quiet {variant} {SUITE} - | gzip --best > other.tar.gz",
             output="other.tar.gz",
-            base=COLD,
         ),
         Case(
-            title=MICROSOFT,
-            command=f"out=$PWD/tree.tar.gz; cd {tree}; {microsoft} > $out",
-            output="tree.tar.gz",
-            base=MICROSOFT,
+            title=COLD,
+            prepare="rm -rf minimal/cache minimal/recipe.lock",
+            command=_wslimg("minimal"),
+            output=MINIMAL,
         ),
         Case(
-            title="wslimg build, the same packages, nothing cached",
-            command=f"rm -rf full/cache full/recipe.lock; {_wslimg('full')}",
-            output=full,
-            base=MICROSOFT,
+            title="wslimg build, the base cached, another list of packages",
+            prepare="cd minimal; sed 's/sudo/sudo, less/; s/name: image/name: more/' recipe.yaml > more.yaml",
+            command=_wslimg("minimal", "more.yaml"),
+            output="minimal/out/more_1_amd64.wsl",
         ),
         Case(
             title="wslimg build, one overlay file changed",
-            command=f"date +%s.%N > full/overlay/etc/motd; {_wslimg('full')} --locked",
-            output=full,
-            base=MICROSOFT,
+            prepare="date +%s.%N > minimal/overlay/etc/motd",
+            command=_wslimg("minimal") + " --locked",
+            output=MINIMAL,
+        ),
+        Case(title="wslimg build, nothing changed", command=_wslimg("minimal") + " --locked", output=MINIMAL),
+        *_mkosi(),
+    ]
+
+
+def list_full() -> list[Case]:
+    """The image of 1 GB. The first case makes the tree that the second one compresses."""
+    compress = "tar --numeric-owner --absolute-names -c * | gzip --best"
+    return [
+        Case(
+            title=MICROSOFT,
+            prepare=f"test -e {FULL} || {_wslimg('full')}; rm -rf tree; mkdir tree; tar -xf {FULL} -C tree",
+            command=f"out=$PWD/tree.tar.gz; cd tree; {compress} > $out",
+            output="tree.tar.gz",
         ),
         Case(
-            title="wslimg build, nothing changed",
-            command=f"{_wslimg('full')} --locked",
-            output=full,
-            base=MICROSOFT,
+            title=COLD,
+            prepare="rm -rf full/cache full/recipe.lock",
+            command=_wslimg("full"),
+            output=FULL,
         ),
+        Case(
+            title="**wslimg build**, one overlay file changed",
+            prepare="date +%s.%N > full/overlay/etc/motd",
+            command=_wslimg("full") + " --locked",
+            output=FULL,
+        ),
+        Case(title="wslimg build, nothing changed", command=_wslimg("full") + " --locked", output=FULL),
+    ]
+
+
+def _mkosi() -> list[Case]:
+    if shutil.which("mkosi") is None:
+        return []
+    command = (
+        f"mkosi --distribution=debian --release={SUITE} --format=tar --compress-output=gz --bootable=no "
+        f"--package={','.join(PACKAGES)} --output=mkosi.tar.gz --force build"
     )
+    version = subprocess.run(
+        ["mkosi", "--version"], capture_output=True, text=True, check=True
+    ).stdout.strip()
+    return [Case(title=f"{version}: `{command}`", command=command, output="mkosi.tar.gz")]
 
 
-def _wslimg(name: str) -> str:
+def _section(
+    name: str, title: str, intro: str, cases: list[Case], found: dict[Case, list[Measure]]
+) -> Section:
+    """The first of `cases` is what the others are compared with."""
+    base = middle(found[cases[0]])
+    rows = tuple(Row(title=case.title, measure=middle(found[case]), base=base) for case in cases)
+    return Section(name=name, title=title, intro=intro, rows=rows)
+
+
+def _wslimg(name: str, recipe: str = "recipe.yaml") -> str:
     program = Path(sys.executable).with_name("wslimg")
-    return f"WSLIMG_CACHE=$PWD/{name}/cache {program} build {name}/recipe.yaml --out {name}/out --quiet"
+    return f"WSLIMG_CACHE=$PWD/{name}/cache {program} build {name}/{recipe} --out {name}/out --quiet"
