@@ -9,6 +9,7 @@ import pytest
 
 from builder.core.errors import ResolveError
 from builder.core.http import Http, NotFoundError, Route, UnreachableError, certificates, without_login
+from builder.core.http_answers import pause_before
 
 DATA = bytes(range(256)) * 4096
 
@@ -162,3 +163,44 @@ def test_a_proxy_comes_from_the_environment_unless_the_route_says_direct(
         assert asked == [url]
         with pytest.raises(UnreachableError):
             Http(route=lambda _url: Route(proxy="DIRECT"), attempts=1).read(url, limit=100)
+
+
+def test_secrets_are_not_sent_where_a_redirect_leads() -> None:
+    seen: list[dict[str, str]] = []
+
+    def answer(handler: BaseHTTPRequestHandler) -> None:
+        seen.append({name.lower(): value for name, value in handler.headers.items()})
+        send(handler, 200, b"stored elsewhere")
+
+    def redirect(handler: BaseHTTPRequestHandler) -> None:
+        seen.append({name.lower(): value for name, value in handler.headers.items()})
+        handler.send_response(302)
+        handler.send_header("Location", elsewhere.replace("127.0.0.1", "localhost"))
+        handler.send_header("Content-Length", "0")
+        handler.end_headers()
+
+    secrets = {"PRIVATE-TOKEN": "secret", "Range": "bytes=0-"}
+    with serving(answer) as elsewhere, serving(redirect) as url:
+        chunks = client().chunks(url, authorization="Bearer secret", headers=secrets)
+        assert b"".join(chunks) == b"stored elsewhere"
+    assert (seen[0]["private-token"], seen[0]["authorization"]) == ("secret", "Bearer secret")
+    assert "secret" not in str(seen[1])
+    assert seen[1]["range"] == "bytes=0-"
+
+
+def test_attempts_wait_as_long_as_asked_and_a_little_by_chance() -> None:
+    assert pause_before(0, 0.5, 7.0) == 0.0
+    assert all(7.0 <= pause_before(1, 0.5, 7.0) <= 8.75 for _ in range(50))
+    assert all(2.0 <= pause_before(3, 0.5, 0.0) <= 2.5 for _ in range(50))
+    assert len({pause_before(2, 0.5, 0.0) for _ in range(50)}) > 40
+
+
+def test_a_server_that_asks_for_a_long_wait_is_not_waited_for() -> None:
+    def answer(handler: BaseHTTPRequestHandler) -> None:
+        handler.send_response(503)
+        handler.send_header("Retry-After", "3600")
+        handler.send_header("Content-Length", "0")
+        handler.end_headers()
+
+    with serving(answer) as url, pytest.raises(UnreachableError, match="asks to wait 3600 seconds"):
+        client().read(url, limit=10)
