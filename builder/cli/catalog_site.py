@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from builder.cli.options import console, format_option, progress_options
-from builder.cli.targets import target_argument
+from builder.cli.targets import catalog_argument
 from builder.model.catalog import Settings
 from builder.publish.choose import open_target
 from builder.publish.layout import SETTINGS
@@ -21,7 +21,7 @@ from builder.publish.target import Target
 
 
 @click.command()
-@target_argument
+@catalog_argument
 @click.option("--title", metavar="TEXT", help="The heading of the pages; kept for the next time.")
 @click.option(
     "--out", type=click.Path(path_type=Path, file_okay=False), metavar="FOLDER",

@@ -25,6 +25,7 @@ from builder.publish.layout import image_path, sidecar_path
 from builder.publish.places import place_lists
 from builder.publish.publish import Job, accept, publish, set_up, stamp
 from builder.publish.sign import Signer
+from builder.publish.split import SplitTarget
 from builder.publish.target import Target
 from builder.publish.upload import LocalFile
 
@@ -85,15 +86,14 @@ def settle(before: Settings | None, options: PublishOptions, target: Target) -> 
                 fix="give --base-url with the address under which Windows sees it",
             )
         return place_lists(Settings(base_url=options.base_url), target, options.images_url)
-    wanted = place_lists(before, target, options.images_url)
-    _refuse_change(before.base_url, options.base_url, "--base-url", target.place)
-    _refuse_change(before.images_url, wanted.images_url, "--images-url", target.place)
-    if wanted.lists_at and not before.lists_at:
+    if isinstance(target, SplitTarget) and not before.lists_at:
         raise PublishError(
             "the catalog has its lists beside the images",
             where=target.place,
             fix="leave --index-to out, or move them: wslimg catalog init TARGET --index-to LISTS",
         )
+    _refuse_change(before.base_url, options.base_url, "--base-url", target.place)
+    _refuse_change(before.images_url, options.images_url, "--images-url", target.place)
     return before
 
 
