@@ -56,6 +56,7 @@ ENGINE = "docker-daemon:"
 """Begins the reference of an image that a container engine has, as skopeo(1) spells it."""
 
 _FORMAT = "image-1"
+_OF_REGISTRIES: tuple[str, ...] = ("mirror", "insecure")
 _PLATFORM = matching(r"linux/(amd64|arm64)(/v[0-9]+)?", "a platform such as linux/arm64/v8")
 
 
@@ -93,10 +94,14 @@ class Image(SourceModel):
             raise ValueError(
                 f"has {' and '.join(given) or 'none'} of reference, layout and archive, expected one"
             )
-        remote = self.reference is not None and self.engine_name is None
-        for name in ("name",) if remote else ("mirror", "insecure"):
+        place, meaningless = given[0], _OF_REGISTRIES
+        if self.engine_name is not None:
+            place, meaningless = "an image of an engine", ("name", *_OF_REGISTRIES)
+        elif self.reference is not None:
+            meaningless = ("name",)
+        for name in meaningless:
             if getattr(self, name) is not None:
-                raise ValueError(f"{name} has no meaning with {self.reference or given[0]}")
+                raise ValueError(f"{name} has no meaning with {place}")
         return self
 
     @property

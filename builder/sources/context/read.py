@@ -83,7 +83,7 @@ def _digest_content(entry: Entry) -> str:
 
 def _walk(top: bytes, folder: bytes, enters: Callable[[bytes], bool]) -> Iterator[Entry]:
     """Everything below `folder`, as far as `enters` says so of folders."""
-    with os.scandir(os.path.join(top, folder)) as items:
+    with os.scandir(os.path.join(top, folder) if folder else top) as items:
         found = sorted(items, key=attrgetter("name"))
     for item in found:
         path = os.path.join(folder, item.name)
