@@ -100,6 +100,14 @@ def test_an_empty_channel_is_a_list():
     assert listed(channel()).flavors == ()
 
 
+def test_a_list_is_laid_out_as_microsofts_own():
+    """As microsoft/WSL distributions/validate.py wants its own file: so it can be compared with that."""
+    state = channel(publication("1", friendly_name="Größe"), publication("2", architecture="arm64"))
+    for full in (True, False):
+        data = render_list(describe_channel(state), "", full=full)
+        assert data == (json.dumps(json.loads(data), indent=4) + "\n").encode("ascii")
+
+
 def test_names_beyond_ascii_survive_a_file_address():
     state = channel(publication("1", friendly_name="Entwickler für Köln 🐧"))
     rows = rows_online(make_available(listed(state), None, "amd64"))
