@@ -214,16 +214,27 @@ def _read_owner(place: Path) -> bytes:
 def _break_stale(place: Path) -> None:
     """Take away a lock whose owner must be dead. Of several who find it stale, one renames it."""
     try:
-        if _age(place) <= _STALE:
+        if _age(place, time.time()) <= _STALE or _age(place, _read_clock(place)) <= _STALE:
             return
         aside = place.with_name(f".{place.name}.{secrets.token_hex(4)}.stale")
         place.rename(aside)
-        if _age(aside) <= _STALE:  # somebody was quicker, and this is the new owner's
+        if _age(aside, _read_clock(place)) <= _STALE:  # somebody was quicker, and this is the new owner's
             aside.rename(place)
         aside.unlink(missing_ok=True)
     except FileNotFoundError:
         return
 
 
-def _age(place: Path) -> float:
-    return time.time() - place.stat().st_mtime
+def _age(place: Path, now: float) -> float:
+    return now - place.stat().st_mtime
+
+
+def _read_clock(place: Path) -> float:
+    """The time by the clock of the share that `place` is on, as a new file has it: that of this machine may
+    be wrong."""
+    probe = place.with_name(f".{place.name}.{secrets.token_hex(4)}.now")
+    probe.touch(exist_ok=False)
+    try:
+        return probe.stat().st_mtime
+    finally:
+        probe.unlink()

@@ -30,6 +30,14 @@ class Rules:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class _Grace:
+    """How many `days` a file has to be there, at the time `now` (seconds since the epoch)."""
+
+    days: float
+    now: float
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Pruned:
     """Paths of entries that leave the lists, and of files that are deleted, with the bytes of the latter."""
 
@@ -42,7 +50,7 @@ def plan_pruning(target: Target, rules: Rules) -> Pruned:
     """What `prune` would do now: of images, those that no entry has named for `grace` days already."""
     channels = [read_channel(target, name) for name in list_channels(target)]
     entries = tuple(path for channel in channels for path in old_entries(channel, rules.keep))
-    sizes = _unreferenced(target, channels, rules.grace)
+    sizes = _unreferenced(target, channels, _Grace(days=rules.grace, now=time.time()))
     return Pruned(entries=entries, files=tuple(sizes), size=sum(sizes.values()))
 
 
@@ -52,6 +60,7 @@ def prune(target: Target, rules: Rules, signer: Signer | None) -> Pruned:
     Raises PublishError, BusyError while somebody else prunes.
     """
     with target.lock(PRUNING):
+        grace = _Grace(days=rules.grace, now=_read_clock(target))
         channels = [read_channel(target, name) for name in list_channels(target)]
         for channel in channels:
             refuse_unsigned(channel.settings, target.place, signer)
@@ -59,8 +68,8 @@ def prune(target: Target, rules: Rules, signer: Signer | None) -> Pruned:
         for channel in channels:
             _retire(target, channel, rules.keep, signer)
         channels = [read_channel(target, channel.name) for channel in channels]
-        sizes = _unreferenced(target, channels, rules.grace)
-        for path in (*sizes, *_forgotten(target, rules.grace)):
+        sizes = _unreferenced(target, channels, grace)
+        for path in (*sizes, *_forgotten(target, grace)):
             target.delete(path)
     if entries or sizes:
         record(target, "prune", "", (*entries, *sizes))
@@ -107,9 +116,9 @@ def _retire(target: Target, channel: Channel, keep: int, signer: Signer | None) 
     rebuild_channel(target, channel.name, signer)
 
 
-def _unreferenced(target: Target, channels: Iterable[Channel], grace: float) -> Mapping[str, int]:
+def _unreferenced(target: Target, channels: Iterable[Channel], grace: _Grace) -> Mapping[str, int]:
     """Path -> size of the files below images/ that no entry names, nor one that was retired lately, and that
-    have been there for `grace` days: a publisher may be about to write the entry of a younger one."""
+    have been there for the days of `grace`: a publisher may be about to write the entry of a younger one."""
     lately = [one for path, one in read_retired(target).items() if not _is_older(target, path, grace)]
     offered = [one for channel in channels for one in channel.publications]
     named = {stored.path for one in (*offered, *lately) for stored in (one.image, *one.sidecars)}
@@ -120,7 +129,7 @@ def _unreferenced(target: Target, channels: Iterable[Channel], grace: float) -> 
     }
 
 
-def _forgotten(target: Target, grace: float) -> Iterator[str]:
+def _forgotten(target: Target, grace: _Grace) -> Iterator[str]:
     yield from (path for path in target.list(RETIRED) if _is_older(target, path, grace))
 
 
@@ -132,6 +141,13 @@ def _stray_marks(channel: Channel) -> Iterator[str]:
             yield mark_path(channel.name, mark.flavor, mark.version, mark.kind)
 
 
-def _is_older(target: Target, path: str, days: float) -> bool:
+def _is_older(target: Target, path: str, grace: _Grace) -> bool:
     info = target.stat(path)
-    return info is not None and time.time() - info.modified >= days * _DAY
+    return info is not None and grace.now - info.modified >= grace.days * _DAY
+
+
+def _read_clock(target: Target) -> float:
+    """The time by the target's clock, which its files have, too: when the lock that is held was written. That
+    of this machine may be wrong by years."""
+    info = target.stat(PRUNING)
+    return info.modified if info and info.modified else time.time()

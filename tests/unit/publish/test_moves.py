@@ -192,7 +192,7 @@ def test_a_damaged_image_is_found_and_replaced(target: DirectoryTarget, tmp_path
     assert_sound(target)
 
 
-@pytest.mark.parametrize("damage", [b"", b"{", b'{"schema": 1}', b"\xff"])
+@pytest.mark.parametrize("damage", [b"", b"{", b'{"schema": 1}', b"\xff", b"\xef\xbb\xbf{}"])
 def test_a_damaged_entry_stops_everything_with_its_name(
     target: DirectoryTarget, tmp_path: Path, damage: bytes
 ):
@@ -239,6 +239,20 @@ def test_a_lock_that_a_dead_process_left_is_taken_after_a_while(target: Director
     with target.lock(PRUNING):
         assert target.stat(PRUNING)
     assert target.stat(PRUNING) is None
+
+
+def test_a_wrong_clock_of_this_machine_deletes_nothing(
+    target: DirectoryTarget, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    for version in ("1", "2"):
+        add(target, version, folder=tmp_path)
+    monkeypatch.setattr(time, "time", lambda: 4e9)
+    prune(target, Rules(keep=1, grace=14), None)
+    prune(target, Rules(keep=1, grace=14), None)
+    assert names(target) == ["dev -> 2", "dev-2"] and images(target) == ["1", "2"]
+    with target.lock(PRUNING), pytest.raises(BusyError), target.lock(PRUNING):
+        pass
+    assert_sound(target)
 
 
 def test_a_mirror_has_everything_under_its_own_address(target: DirectoryTarget, tmp_path: Path):
