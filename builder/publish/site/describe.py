@@ -62,15 +62,19 @@ class Release:
         return all(offer.withdrawn for offer in self.offers)
 
     @property
+    def offer(self) -> Offer:
+        """That of the first channel in which it is not withdrawn, if there is one."""
+        return next((offer for offer in self.offers if not offer.withdrawn), self.offers[0])
+
+    @property
     def deprecated(self) -> bool:
-        """Whether every channel that still offers it says that nobody should begin with it."""
-        open_offers = [offer for offer in self.offers if not offer.withdrawn]
-        return bool(open_offers) and all(offer.deprecated for offer in open_offers)
+        """Whether nobody should begin with it."""
+        return self.offer.deprecated and not self.withdrawn
 
     @property
     def use(self) -> str:
         """What to install instead, "" if nobody says."""
-        return next((offer.use for offer in self.offers if offer.use), "")
+        return self.offer.use
 
     @property
     def is_current(self) -> bool:
