@@ -22,7 +22,7 @@ import docker
 from builder.core.errors import ExecuteError
 from builder.core.events import Output, Sink
 from builder.execute.docker.archive import pack_layer
-from builder.execute.docker.buildkit.session import open_session
+from builder.execute.docker.buildkit.session import CONTEXT, open_session
 from builder.execute.docker.buildkit.trace import Trace
 from builder.execute.tail import Tail
 from builder.model.images import BuiltImage, ImageBuild
@@ -60,8 +60,9 @@ def wants_buildkit(is_podman: bool, environment: Mapping[str, str] = os.environ)
 
 def _build_with_buildkit(api: Any, build: ImageBuild, labels: Mapping[str, str], tail: Tail) -> BuiltImage:
     trace, image, error = Trace(tail), "", ""
-    with open_session(api, dict(build.secrets)) as session:
-        for answer in _post(api, _parameters(build, labels) | {"version": "2", "session": session}, build):
+    parameters = _parameters(build, labels) | {"version": "2", "remote": CONTEXT}
+    with open_session(api, dict(build.secrets), lambda: pack_layer(build.context)) as session:
+        for answer in _post(api, parameters | {"session": session}):
             match answer:
                 case {"id": "moby.buildkit.trace", "aux": status}:
                     trace.read(b64decode(status))
@@ -78,7 +79,7 @@ def _build_with_buildkit(api: Any, build: ImageBuild, labels: Mapping[str, str],
 
 def _build_plainly(api: Any, build: ImageBuild, labels: Mapping[str, str], tail: Tail) -> BuiltImage:
     image, error, told = "", "", ""
-    for answer in _post(api, _parameters(build, labels), build):
+    for answer in _post(api, _parameters(build, labels), pack_layer(build.context)):
         match answer:
             case {"stream": text}:
                 tail(Output(stream="stdout", data=text.encode()))
@@ -92,13 +93,14 @@ def _build_plainly(api: Any, build: ImageBuild, labels: Mapping[str, str], tail:
     return BuiltImage(id=image, bases=tuple(_find_bases(api, told)))
 
 
-def _post(api: Any, parameters: Mapping[str, str], build: ImageBuild) -> Iterator[dict[str, Any]]:
+def _post(
+    api: Any, parameters: Mapping[str, str], context: Iterable[bytes] | None = None
+) -> Iterator[dict[str, Any]]:
     """What the engine answers while it builds, from the first line on."""
     headers = {"Content-Type": "application/x-tar"}
     api._set_auth_headers(headers)
-    response = api._post(
-        api._url("/build"), params=parameters, headers=headers, data=pack_layer(build.context), stream=True
-    )
+    url = api._url("/build")
+    response = api._post(url, params=parameters, headers=headers, data=context, stream=True)
     with closing(response):
         api._raise_for_status(response)
         for line in response.iter_lines(chunk_size=None):

@@ -1,4 +1,6 @@
-"""A server of unary gRPC calls over one connection of HTTP/2 without TLS.
+"""A server of gRPC calls, one connection of HTTP/2 without TLS.
+
+A call is answered with one message or with many, which are made while the peer takes them.
 
 Sources: RFC 9113 (frames, flow control); grpc/grpc doc/PROTOCOL-HTTP2.md (calls).
 """
@@ -6,13 +8,15 @@ Sources: RFC 9113 (frames, flow control); grpc/grpc doc/PROTOCOL-HTTP2.md (calls
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from builder.execute.docker.buildkit.hpack import Decoder, encode_headers
 
 Method = Callable[[bytes], bytes]
 """Answers a message with a message. Raises CallError."""
+Source = Callable[[], Iterator[bytes]]
+"""Answers whatever it is asked with messages. Raises CallError, OSError."""
 
 _PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 _DATA, _HEADERS, _RESET, _SETTINGS, _PING, _WINDOW_UPDATE, _CONTINUATION = 0, 1, 3, 4, 6, 8, 9
@@ -22,7 +26,7 @@ _FRAME = 16384  # the largest frame that any peer takes
 _WINDOW = 65535
 _LARGEST_REQUEST = 1 << 20
 _HEAD = (":status", "200"), ("content-type", "application/grpc")
-NOT_FOUND, FAILED_PRECONDITION, UNIMPLEMENTED = 5, 9, 12
+NOT_FOUND, FAILED_PRECONDITION, UNIMPLEMENTED, INTERNAL = 5, 9, 12, 13
 
 
 class ProtocolError(Exception):
@@ -39,19 +43,20 @@ class CallError(Exception):
 
 @dataclass(kw_only=True, slots=True)
 class _Stream:
-    """One call: what came of it, and what is still to be sent. `window` is how much the peer takes."""
+    """One call: what came of it, the messages of its `answer` once that has begun, and the `rest` of the one
+    that is being sent. `window` is how much the peer takes."""
 
     window: int
     path: str = ""
     headers: bytearray = field(default_factory=bytearray)
     request: bytearray = field(default_factory=bytearray)
-    answer: bytes = b""
-    trailers: tuple[tuple[str, str], ...] = ()
     done: bool = False
+    answer: Iterator[bytes] | None = None
+    rest: bytes = b""
 
 
 class Server:
-    """Serves `methods`, by their paths, to the peer that `read(count)` and `write` reach.
+    """Serves `methods` and `sources`, by their paths, to the peer that `read(count)` and `write` reach.
 
     `read` returns less than `count` bytes where the connection ends.
     """
@@ -61,8 +66,10 @@ class Server:
         read: Callable[[int], bytes],
         write: Callable[[bytes], object],
         methods: Mapping[str, Method],
+        sources: Mapping[str, Source],
     ) -> None:
-        self._read, self._write, self._methods = read, write, methods
+        self._read, self._write = read, write
+        self._methods, self._sources = methods, sources
         self._decoder = Decoder()
         self._streams: dict[int, _Stream] = {}
         self._window = _WINDOW
@@ -126,7 +133,7 @@ class Server:
             headers = dict(self._decoder.decode(bytes(stream.headers)))
             stream.headers.clear()
             stream.path = stream.path or headers.get(b":path", b"").decode("ascii", "replace")
-            self._answer_when_done(number, stream)
+            self._answer(number, stream)
 
     def _take_data(self, flags: int, number: int, payload: bytes) -> None:
         if (stream := self._streams.get(number)) is None:
@@ -135,43 +142,60 @@ class Server:
         if len(stream.request) > _LARGEST_REQUEST:
             raise ProtocolError("a request is too large")
         stream.done = bool(flags & _END_STREAM)
-        self._answer_when_done(number, stream)
+        self._answer(number, stream)
 
-    def _answer_when_done(self, number: int, stream: _Stream) -> None:
-        if not stream.done:
+    def _answer(self, number: int, stream: _Stream) -> None:
+        """Begin to answer what is complete; a source asks for nothing, and so is from the beginning."""
+        if stream.answer is not None:
+            return
+        if (source := self._sources.get(stream.path)) is not None:
+            stream.answer = source()
+        elif stream.done:
+            stream.answer = self._call(stream.path, bytes(stream.request))
+        else:
             return
         self._send(_HEADERS, _END_HEADERS, number, encode_headers(_HEAD))
-        try:
-            stream.answer = _wrap(self._call(stream.path, bytes(stream.request)))
-            stream.trailers = (("grpc-status", "0"),)
-        except CallError as error:
-            message = str(error).encode("ascii", "replace").decode()[:100]
-            stream.trailers = (("grpc-status", str(error.status)), ("grpc-message", message))
         self._flush()
 
-    def _call(self, path: str, request: bytes) -> bytes:
+    def _call(self, path: str, request: bytes) -> Iterator[bytes]:
         if (method := self._methods.get(path)) is None:
             raise CallError(UNIMPLEMENTED, f"there is no {path} here")
-        return method(_unwrap(request))
+        yield method(_unwrap(request))
 
     def _flush(self) -> None:
         """Send of all answers as much as the peer takes."""
         for number, stream in list(self._streams.items()):
-            while stream.answer and min(self._window, stream.window) > 0:
-                count = min(len(stream.answer), _FRAME, self._window, stream.window)
-                self._send(_DATA, 0, number, stream.answer[:count])
-                stream.answer = stream.answer[count:]
-                stream.window -= count
-                self._window -= count
-            if stream.trailers and not stream.answer:
-                trailers = encode_headers(stream.trailers)
-                self._send(_HEADERS, _END_HEADERS | _END_STREAM, number, trailers)
+            if stream.answer is not None:
+                self._send_answer(number, stream, stream.answer)
+
+    def _send_answer(self, number: int, stream: _Stream, answer: Iterator[bytes]) -> None:
+        while True:
+            try:
+                stream.rest = stream.rest or _wrap(next(answer))
+            except (StopIteration, CallError, OSError) as end:
+                self._send(_HEADERS, _END_HEADERS | _END_STREAM, number, encode_headers(_describe_end(end)))
                 del self._streams[number]
+                return
+            count = min(len(stream.rest), _FRAME, self._window, stream.window)
+            if count <= 0:
+                return
+            self._send(_DATA, 0, number, stream.rest[:count])
+            stream.rest = stream.rest[count:]
+            stream.window -= count
+            self._window -= count
 
     def _send(self, kind: int, flags: int, number: int, payload: bytes) -> None:
         self._write(
             len(payload).to_bytes(3, "big") + bytes((kind, flags)) + struct.pack(">I", number) + payload
         )
+
+
+def _describe_end(end: Exception) -> tuple[tuple[str, str], ...]:
+    """The trailers of an answer that ended with `end`."""
+    if isinstance(end, StopIteration):
+        return (("grpc-status", "0"),)
+    status = end.status if isinstance(end, CallError) else INTERNAL
+    return ("grpc-status", str(status)), ("grpc-message", str(end).encode("ascii", "replace").decode()[:100])
 
 
 def _unpad(flags: int, payload: bytes) -> bytes:

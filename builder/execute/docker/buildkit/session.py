@@ -1,7 +1,7 @@
 """The session of one build: what BuildKit asks of it, and the connection that it asks over.
 
-Sources: moby/buildkit session/grpc.go (session), session/secrets/secrets.proto, session/auth/auth.proto;
-moby/moby api/server/router/session.
+Sources: moby/buildkit session/grpc.go (session), session/secrets/secrets.proto, session/auth/auth.proto,
+session/upload/upload.proto, source/http/transport.go; moby/moby api/server/router/session.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import os
 import secrets
 import socket
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from typing import Any
 
@@ -33,17 +33,27 @@ from builder.sources.oci.reference import DOCKER_HUB
 _HEALTH = "/grpc.health.v1.Health/Check"
 _SECRET = "/moby.buildkit.secrets.v1.Secrets/GetSecret"  # noqa: S105 - a method's name
 _CREDENTIALS = "/moby.filesync.v1.Auth/Credentials"
+_UPLOAD = "/moby.upload.v1.Upload/Pull"
+CONTEXT = "http://buildkit-session/context"
+"""What BuildKit is to take for the address of the context that a session has."""
+
 _SERVING = 1
+_PIECE = 1 << 16
 _HUB_HOSTS = ("registry-1.docker.io", "index.docker.io")
 _TOKEN_USER = ""
 
 
 @contextmanager
-def open_session(api: Any, secret_values: Mapping[str, bytes]) -> Iterator[str]:
-    """The name of a session that answers until the block ends, for the `session` of a build."""
+def open_session(
+    api: Any, secret_values: Mapping[str, bytes], context: Callable[[], Iterable[bytes]]
+) -> Iterator[str]:
+    """The name of a session that answers until the block ends, for the `session` of a build. `context` gives
+    the archive that is to be had at CONTEXT."""
     name = secrets.token_hex(16)
     connection = _Connection(api, name)
-    server = Server(connection.read, connection.write, list_methods(secret_values, os.environ))
+    methods = list_methods(secret_values, os.environ)
+    upload = {_UPLOAD: lambda: (write_bytes(1, piece) for piece in _gather(context()))}
+    server = Server(connection.read, connection.write, methods, upload)
     thread = threading.Thread(target=_serve, args=(server,), name="buildkit-session", daemon=True)
     thread.start()
     try:
@@ -77,6 +87,18 @@ def list_methods(secret_values: Mapping[str, bytes], environment: Mapping[str, s
         return write_bytes(1, user.encode()) + write_bytes(2, password.encode())
 
     return {_HEALTH: check, _SECRET: get_secret, _CREDENTIALS: get_credentials}
+
+
+def _gather(pieces: Iterable[bytes]) -> Iterator[bytes]:
+    """`pieces` in larger ones: an archive has many short headers."""
+    gathered = bytearray()
+    for piece in pieces:
+        gathered += piece
+        if len(gathered) >= _PIECE:
+            yield bytes(gathered)
+            gathered.clear()
+    if gathered:
+        yield bytes(gathered)
 
 
 def _serve(server: Server) -> None:

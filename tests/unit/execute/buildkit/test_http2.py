@@ -26,6 +26,14 @@ def refuse(_request: bytes) -> bytes:
 METHODS = {"/echo": lambda request: b"<" + request + b">", "/large": lambda _request: LARGE, "/no": refuse}
 
 
+def break_off() -> Iterator[bytes]:
+    yield b"begun"
+    raise OSError(5, "the disk is broken")
+
+
+SOURCES = {"/many": lambda: iter([b"a", LARGE, b"z"]), "/broken": break_off}
+
+
 @dataclass
 class Client:
     """The other end: frames as numbers and bytes."""
@@ -73,7 +81,7 @@ def client() -> Iterator[Client]:
     ours, theirs = socket.socketpair()
     with ours, theirs, theirs.makefile("rb") as file:
         ours.settimeout(10)
-        server = Server(file.read, theirs.sendall, METHODS)
+        server = Server(file.read, theirs.sendall, METHODS, SOURCES)
         thread = threading.Thread(target=_serve, args=(server,))
         thread.start()
         ours.sendall(PREFACE)
@@ -126,6 +134,22 @@ def test_a_large_answer_waits_for_room(client: Client) -> None:
     assert client.receive_answer(3)[0] == b"<>"
 
 
+def test_a_source_answers_before_the_request_ends(client: Client) -> None:
+    client.send(WINDOW_UPDATE, 0, 0, struct.pack(">I", 1 << 20))
+    client.send(SETTINGS, 0, 0, struct.pack(">HI", 4, 1 << 20))
+    client.send(HEADERS, 0x4, 1, encode_headers([(":path", "/many")]))
+    data, trailers = client.receive_answer(1)
+    assert data == b"a" + b"\0" + struct.pack(">I", len(LARGE)) + LARGE + b"\0\0\0\0\1z"
+    assert trailers == {b"grpc-status": b"0"}
+
+
+def test_a_source_that_breaks_off_is_no_short_one(client: Client) -> None:
+    client.send(HEADERS, 0x4, 1, encode_headers([(":path", "/broken")]))
+    data, trailers = client.receive_answer(1)
+    assert (data, trailers[b"grpc-status"]) == (b"begun", b"13")
+    assert trailers[b"grpc-message"] == b"[Errno 5] the disk is broken"
+
+
 def test_the_first_window_is_what_the_client_says(client: Client) -> None:
     client.send(SETTINGS, 0, 0, struct.pack(">HI", 4, 10))
     client.call(1, "/echo", b"0123456789")
@@ -151,4 +175,4 @@ def test_pings_are_answered_and_unknown_frames_passed_over(client: Client) -> No
 def test_a_frame_that_is_too_large_ends_the_connection() -> None:
     sent = [PREFACE, b"\xff\xff\xff" + bytes(6)]
     with pytest.raises(ProtocolError, match="a frame has 16777215 bytes"):
-        Server(lambda _size: sent.pop(0), lambda _data: None, {}).serve()
+        Server(lambda _size: sent.pop(0), lambda _data: None, {}, {}).serve()
