@@ -100,26 +100,21 @@ function findPackages(words) {
   });
 }
 
-// What `card` has for all of `words`: null, or the versions and packages that say so beside its own text.
+// Whether `card` has all of `words`: null, or the versions and packages that say so where its own text does not.
 function match(card, words, query, found) {
-  const row = data?.rows.get(card.flavor);
-  const versions = new Set();
-  const packages = new Set();
-  for (const [number, word] of words.entries()) {
-    let hit = card.text.includes(word);
-    for (const version of row?.versions ?? []) {
-      if (version.toLowerCase().includes(word)) { hit = true; if (!card.text.includes(version.toLowerCase())) versions.add(version); }
-    }
-    const here = (row?.packages ?? []).filter((one) => found[number].has(one));
-    if (here.length) { hit = true; here.forEach((one) => packages.add(one)); }
-    if (!hit) return null;
-  }
-  // "curl 8": packages that have every word are meant rather than those that have one.
-  const exact = [...packages].filter((one) => found.every((set) => set.has(one)));
-  const named = words.every((word) => card.text.includes(word));
-  const shown = exact.length ? exact : named ? [] : [...packages];
-  shown.sort((a, b) => rank(b, words) - rank(a, words) || a - b);
-  return { versions: [...versions], packages: shown.map((one) => data.packages[one]), score: card.name.includes(query) ? 2 : named ? 1 : 0 };
+  const row = data?.rows.get(card.flavor) ?? { versions: [], packages: [] };
+  const inVersion = (version, number) => version.toLowerCase().includes(words[number]);
+  const missing = [...words.keys()].filter((number) => !card.text.includes(words[number]));
+  const hit = missing.every((number) =>
+    row.versions.some((version) => inVersion(version, number)) || row.packages.some((one) => found[number].has(one)));
+  if (!hit) return null;
+  // "curl 8": a package that has every word is meant rather than those that have one.
+  const exact = words.length ? row.packages.filter((one) => found.every((set) => set.has(one))) : [];
+  const packages = exact.length ? exact : row.packages.filter((one) => missing.some((number) => found[number].has(one)));
+  const versions = exact.length ? [] : row.versions.filter((version) => missing.some((number) => inVersion(version, number)));
+  packages.sort((a, b) => rank(b, words) - rank(a, words) || a - b);
+  const score = card.name.includes(query) ? 2 : missing.length ? 0 : 1;
+  return { versions, packages: packages.map((one) => data.packages[one]), score };
 }
 
 // Packages whose name is the word come before those that only contain it.

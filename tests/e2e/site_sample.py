@@ -28,14 +28,14 @@ OCTOBER = {
     "vim": "2:9.1.1230-2",
 }
 TOOLS = {
-    "payments": {"openjdk-21-jdk": "21.0.8+9-1", "maven": "3.9.9-1", "postgresql-client-17": "17.6-0"},
-    "data-science": {"python3": "3.13.5-1", "python3-numpy": "1:2.2.4-1", "jupyter": "5.7.2-2"},
+    "payments": {"openjdk-21-jdk": "21.0.8+9-1", "maven": "3.9.9-1", "nodejs": "20.19.2+dfsg-1"},
+    "data-science": {"python3": "3.13.5-1", "jupyter": "5.7.2-2", "nodejs": "20.19.2+dfsg-1"},
     "firmware": {"gcc-arm-none-eabi": "15:14.2.rel1-1", "openocd": "0.12.0-3", "cmake": "3.31.6-2"},
     "web": {"nodejs": "20.19.2+dfsg-1", "npm": "9.2.0-3", "chromium": "139.0.7258.154-1"},
 }  # fmt: skip
 TITLES = {
     "debian": ("Debian 13 for developers", "systemd, sudo, git, curl, manual pages; what most people need."),
-    "payments": ("Payments services", "Java 21, Maven and the PostgreSQL client, with our certificates."),
+    "payments": ("Payments services", "Java 21, Maven and Node.js, with our certificates."),
     "data-science": ("Data science", "Python, R and Jupyter, ready for the GPU of the machine."),
     "firmware": ("Firmware toolchain", "Cross compilers and debuggers for all boards since 2019."),
     "embedded": ("Embedded (old boards)", "The toolchain of the boards before 2019."),

@@ -113,6 +113,17 @@ def test_search_finds_names_versions_packages_and_people(browser: Browser, base:
     assert page.locator(".card:visible").count() == 6
 
 
+def test_search_names_what_it_found(browser: Browser, base: str):
+    page = visit(browser, f"{base}/index.html")
+    for query, told in (
+        ("nodejs 20", "has nodejs 20.19.2+dfsg-1"), ("web 2026.09", "has version 2026.09.2"),
+        ("front lib", "has libc6 2.41-12, libssl3t64 3.5.1-1"),
+    ):  # fmt: skip
+        page.get_by_label("Search names").fill(query)
+        page.locator(".card[data-flavor=web] .matches", has_text=told).wait_for()
+        assert page.locator(".card[data-flavor=web] .matches").inner_text() == told
+
+
 def test_a_search_can_be_shared(browser: Browser, base: str):
     page = visit(browser, f"{base}/index.html")
     page.get_by_label("Search names").fill("jupyter")
@@ -129,7 +140,7 @@ def test_packages_and_codes_are_filtered(browser: Browser, base: str):
     page = visit(browser, f"{base}/site/help.html")
     page.get_by_label("Show codes with").fill("0x80040326")
     assert page.locator(".codes tbody tr:visible th").all_inner_texts() == [
-        "WSL_E_NOT_A_LINUX_DISTRO 0x80040326"
+        "WSL_E_NOT_A_LINUX_DISTRO\n0x80040326"
     ]
 
 

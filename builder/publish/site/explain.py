@@ -25,6 +25,25 @@ _FREQUENT = (
     "ERROR_DISK_FULL",
 )
 """What people meet when they install, in the order of how far they get."""
+ADVICE = {
+    "WSL_E_DISTRO_NOT_FOUND": (
+        "Compare the name with what `wsl --list --online` shows. Where it shows none of this catalog, the "
+        "machine has to be set up first."
+    ),
+    "TRUST_E_BAD_DIGEST": (
+        "Try again: the list may have changed while you downloaded. If it stays, do not work around it; tell "
+        "the owner, since what arrived is not what was published."
+    ),
+    "WININET_E_NAME_NOT_RESOLVED": "Connect to your organisation's network or VPN, then try again.",
+    "WININET_E_CANNOT_CONNECT": "Connect to your organisation's network or VPN, then try again.",
+    "HTTP_E_STATUS_NOT_FOUND": "Try again later; if it stays, tell the owner which name you asked for.",
+    "WSL_E_INVALID_JSON": "Nothing on your machine is wrong. Tell whoever runs this catalog.",
+    "WSL_E_IMPORT_FAILED": (
+        "Run `wsl --update` and try again. If it stays, give the owner the lines above the code."
+    ),
+    "WSL_E_DISTRIBUTION_NAME_NEEDED": "Add `--name` and a name of your choice.",
+}
+"""What people can do themselves where a code's own fix is for those who publish."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -91,6 +91,7 @@ def _help_page(site: Site) -> Page:
         {
             "query": explain.QUERY,
             "pointers": explain.point_to(site),
+            "advice": explain.ADVICE,
             "frequent": explain.frequent_codes(),
             "others": explain.other_codes(),
         },

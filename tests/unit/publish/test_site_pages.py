@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from builder.core.events import discard
 from builder.publish.directory import DirectoryTarget
 from builder.publish.site.derive import Places, derive_site
+from builder.publish.site.explain import ADVICE
 from builder.publish.site.pages import format_growth, format_size
 from builder.wsl.codes import CODES
 from tests.e2e.site_sample import write_sample
@@ -103,8 +104,9 @@ def test_the_help_page_explains_every_code_of_wsl(sample: Path):
     one = page(sample, "site/help.html")
     for code in CODES:
         assert code.hex in one.ids and code.name in one.text
-        assert code.when.replace("`", "") in one.text and code.fix.replace("`", "") in one.text
+        assert code.when[1:].replace("`", "") in one.text and code.fix[1:].replace("`", "") in one.text
     assert "is provided by an override manifest" in one.text
+    assert {code.name for code in CODES} >= ADVICE.keys()
     assert f'/d "{BASE}/beta/DistributionInfo.append.json"' in one.text
 
 
