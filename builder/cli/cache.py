@@ -3,12 +3,22 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
+from typing import TypeVar
 
 import click
 
 from builder.cli.options import format_option
 from builder.console import format_size
-from builder.pipeline.storage import locate_cache, measure_cache, prune_cache
+from builder.core.errors import WslimgError
+from builder.pipeline.storage import (
+    CachePart,
+    locate_cache,
+    measure_cache,
+    measure_engine,
+    prune_cache,
+    prune_engine,
+)
 
 
 @click.group()
@@ -25,22 +35,50 @@ def path() -> None:
 @cache.command()
 @format_option("text", "json")
 def ls(form: str) -> None:
-    """Show what the cache holds and how much room it takes."""
-    parts = measure_cache(locate_cache())
+    """Show what the cache holds and how much room it takes, and what a container engine keeps of builds."""
+    parts, engine = measure_cache(locate_cache()), _ask_engine(measure_engine) or []
     if form == "json":
-        click.echo(json.dumps([part.as_dict() for part in parts], indent=2))
+        click.echo(json.dumps([part.as_dict() for part in (*parts, *engine)], indent=2))
         return
-    for part in parts:
-        click.echo(f"{part.name:<12} {part.count:>7} items {format_size(part.size):>10}")
-    click.echo(f"{'total':<27}{format_size(sum(part.size for part in parts)):>10}")
+    _show(parts)
+    if engine:
+        click.echo(f"\non the engine at {engine[0].place}:")
+        _show(engine)
 
 
 @cache.command()
 @click.option("--limit", metavar="SIZE", default="0", show_default=True, help="Keep at most SIZE, e.g. 5GB.")
 def prune(limit: str) -> None:
-    """Delete what was not used for the longest time; everything by default. Running builds keep theirs."""
-    freed = prune_cache(locate_cache(), _read_size(limit))
-    click.echo(f"freed {format_size(freed)}")
+    """Delete what was not used for the longest time; everything by default. Running builds keep theirs.
+
+    Also what a container engine keeps of builds: layers, step caches, containers of killed builds. It does
+    not say what was used when, so there it is all, if it takes more than SIZE.
+    """
+    size = _read_size(limit)
+    from_engine = _ask_engine(
+        lambda: prune_engine(locate_cache(), size)
+    )  # first: the rest may enter a user namespace
+    click.echo(f"freed {format_size(prune_cache(locate_cache(), size))}")
+    if from_engine:
+        click.echo(f"freed {format_size(from_engine)} of the container engine")
+
+
+_Answer = TypeVar("_Answer")
+
+
+def _ask_engine(question: Callable[[], _Answer]) -> _Answer | None:
+    """The answer; None, with a line that says why, where the engine gives none."""
+    try:
+        return question()
+    except WslimgError as error:
+        click.echo(f"the container engine is left out: {error}", err=True)
+        return None
+
+
+def _show(parts: list[CachePart]) -> None:
+    for part in parts:
+        click.echo(f"{part.name:<12} {part.count:>7} items {format_size(part.size):>10}")
+    click.echo(f"{'total':<27}{format_size(sum(part.size for part in parts)):>10}")
 
 
 def _read_size(text: str) -> int:

@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
+import fcntl
+import os
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+from builder.core.errors import ExecuteError
 from builder.core.places import cache_folder
+from builder.execute.disk import lock_folder
+from builder.execute.docker.address import find_address
 from builder.execute.store import Store, list_usage
 from builder.sandbox.userns import enter_user_namespace
+
+if TYPE_CHECKING:
+    from builder.execute.docker.connect import EngineClient
 
 # Folders of plain files that anything may be deleted from: it is made or downloaded again.
 _FOLDERS = (
@@ -23,11 +32,13 @@ _FOLDERS = (
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class CachePart:
-    """One part of the cache: `count` items that take `size` bytes."""
+    """One part of the cache: `count` items that take `size` bytes. `place` is the address of the engine that
+    keeps it, empty for the folder of the cache."""
 
     name: str
     count: int
     size: int
+    place: str = ""
 
     def as_dict(self) -> dict[str, str | int]:
         """Plain data for JSON."""
@@ -57,6 +68,58 @@ def prune_cache(cache: Path, limit: int) -> int:
     with closing(Store(cache)) as store:
         layers = sum(use.record.size for use in store.usage())
         return freed + store.prune(max(0, layers - max(0, excess - freed)))
+
+
+def measure_engine() -> list[CachePart]:
+    """What the container engine keeps of builds, part by part; empty where there is no engine. Raises
+    UsageError, ExecuteError where there is one that does not answer."""
+    address = find_address()
+    if address is None:
+        return []
+    from builder.execute.docker.kept import list_kept  # the package takes long to load
+
+    with _connected() as client:
+        return [
+            CachePart(name=each.kind, count=len(each.names), size=each.size, place=address.url)
+            for each in list_kept(client)
+        ]
+
+
+def prune_engine(cache: Path, limit: int) -> int:
+    """Have the engine delete all that it keeps of builds if that takes more than `limit` bytes: it does not
+    say what was used when. Returns the bytes freed. Raises UsageError, ExecuteError, also while a build with
+    the same `cache` or a command runs there."""
+    if find_address() is None:
+        return 0
+    from builder.execute.docker.kept import list_kept, remove_kept
+
+    with _alone(cache / "docker"), _connected() as client:
+        kept = list_kept(client)
+        size = sum(each.size for each in kept)
+        if limit == 0 or size > limit:
+            remove_kept(client, kept)
+        return size - sum(each.size for each in list_kept(client))
+
+
+@contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """Have no build use the engine until the block ends, as each holds `folder`. Raises ExecuteError."""
+    folder.mkdir(parents=True, exist_ok=True)
+    held = lock_folder(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    if held is None:
+        raise ExecuteError("a build is using it", where=str(folder), fix="wait for its end")
+    try:
+        yield
+    finally:
+        os.close(held)
+
+
+@contextmanager
+def _connected() -> Iterator[EngineClient]:
+    from builder.execute.docker.connect import connect
+
+    with closing(connect()) as client:
+        yield client
 
 
 def _measure(name: str, folder: Path) -> CachePart:

@@ -1,7 +1,8 @@
 """Rows of engines that the suite runs on, and what its tests share.
 
 Root runs the rows of root; an ordinary user runs `sandbox-rootless`, which enters a user namespace for the
-rest of the session. `test_rootless.py` starts that session from root's.
+rest of the session. `test_rootless.py` starts that session from root's. The rows of WAYS are one engine that
+is reached in different ways, and run only what is marked `connection`.
 """
 
 from __future__ import annotations
@@ -23,7 +24,8 @@ from builder.execute.choose import open_engine
 from builder.execute.engine import Engine, Layer
 from builder.model.entry import Entry, Kind
 from builder.model.operation import Exec
-from tests.conformance.dockerd import running_dockerd, running_podman
+from tests.conformance.dockerd import running_dockerd, running_podman, running_rootless_podman
+from tests.conformance.ways import SSHD, over_context, over_ssh, over_tls
 from tests.conftest import require
 
 BUSYBOX = Path("/usr/bin/busybox")
@@ -48,13 +50,21 @@ def _open_docker(cache: Path) -> Engine:
     return open_engine("docker", cache, Blobs(cache / "blobs"))
 
 
-# Engines that are started for their row, with the programs that they need.
+_DOCKER = ("dockerd", "runc", "ip", "unshare")
+_PODMAN = ("podman", "runc", "ip", "unshare")
+# Engines that are started for their row, and ways to reach one, with the programs that they need.
 DAEMONS = {
-    "docker": (running_dockerd, ("dockerd", "runc", "ip", "unshare")),
-    "podman": (running_podman, ("podman", "runc", "ip", "unshare")),
+    "docker": (running_dockerd, _DOCKER),
+    "podman": (running_podman, _PODMAN),
+    "podman-rootless": (running_rootless_podman, (*_PODMAN, "newuidmap", "setpriv", "useradd")),
+}
+WAYS = {
+    "docker-context": (over_context, (*_DOCKER, "docker", "openssl")),
+    "docker-ssh": (over_ssh, (*_DOCKER, "ssh", "ssh-keygen", SSHD)),
+    "docker-tls": (over_tls, (*_DOCKER, "openssl")),
 }
 ROWS: dict[str, Callable[[Path], Engine]] = (
-    {"chroot": _open_chroot, "docker": _open_docker, "podman": _open_docker, "sandbox-root": _open_sandbox}
+    {"chroot": _open_chroot, "sandbox-root": _open_sandbox, **dict.fromkeys((*DAEMONS, *WAYS), _open_docker)}
     if os.geteuid() == 0
     else {"sandbox-rootless": _open_sandbox}
 )
@@ -83,7 +93,12 @@ class Bench:
     @property
     def additions(self) -> frozenset[str]:
         """The variables that the engine sets by itself."""
-        return frozenset({"HOSTNAME", "TERM", "container"} if self.row in DAEMONS else ())
+        return frozenset({"HOSTNAME", "TERM", "container"} if self.has_daemon else ())
+
+    @property
+    def has_daemon(self) -> bool:
+        """Whether containers are somebody else's, who has a network of his own that leads nowhere."""
+        return self.row in DAEMONS or self.row in WAYS
 
     def key(self, name: str = "") -> str:
         """A key that nothing else has, unless it is named."""
@@ -171,6 +186,8 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Run each test on every row; those of trees also without an engine, the sandbox's only on it."""
     if "bench" in metafunc.fixturenames:
         rows = [*sorted(ROWS), *(["none"] if metafunc.module.__name__.endswith("test_tree") else [])]
+        if not any(metafunc.definition.iter_markers("connection")):
+            rows = [row for row in rows if row not in WAYS]
         if metafunc.module.__name__.endswith("test_sandbox"):
             rows = [row for row in rows if ROWS[row] is not _open_docker]
         metafunc.parametrize("bench", rows, indirect=True, scope="session")
@@ -194,15 +211,17 @@ def bench(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
 
 @contextmanager
 def _daemon(row: str) -> Iterator[None]:
-    """Have DOCKER_HOST name the engine of `row`, if it has one."""
-    if row not in DAEMONS:
+    """Have the environment name the engine of `row`, if it has one."""
+    if row not in DAEMONS and row not in WAYS:
         yield
         return
-    running, programs = DAEMONS[row]
+    running, programs = DAEMONS.get(row) or WAYS[row]
     missing = [name for name in programs if shutil.which(name) is None]
     require(not missing, f"not installed: {', '.join(missing)} (tests/install-tools installs them)")
-    with running() as address, pytest.MonkeyPatch.context() as patch:
-        patch.setenv("DOCKER_HOST", address)
+    with running() as found, pytest.MonkeyPatch.context() as patch:
+        patch.delenv("DOCKER_HOST", raising=False)
+        for name, value in ({"DOCKER_HOST": found} if isinstance(found, str) else found).items():
+            patch.setenv(name, value)
         yield
 
 

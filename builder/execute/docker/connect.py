@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import socket
 import tempfile
 from collections.abc import Iterator, Mapping
@@ -28,6 +29,8 @@ _MEMBER = "become a member of the group that owns the socket (`usermod -aG docke
 _FULL = (
     "make room there: `wslimg cache prune` for what it keeps of builds, `docker system prune` for the rest"
 )
+# containers/storage, pkg/chrootarchive and pkg/archive
+_NO_ID = re.compile(r"insufficient UIDs or GIDs .*?\(requested (\d+:\d+) for ([^)]*)\)")
 _FULL_DISK = ("no space left on device", "disk quota exceeded")
 
 
@@ -134,6 +137,12 @@ def refusal(words: str, where: str) -> ExecuteError:
     """What the engine at `where` refuses, in its own `words`, with what to do if they are known."""
     if any(each in words.lower() for each in _FULL_DISK):
         return ExecuteError(f"the engine's disk is full: {words}", where=where, fix=_FULL)
+    if found := _NO_ID.search(words):
+        return ExecuteError(
+            f"cannot be written with owner {found[1]}: the user who runs the engine has no such ids",
+            where=found[2],
+            fix="give that user more of them in /etc/subuid and /etc/subgid, then `podman system migrate`",
+        )
     return ExecuteError(f"the engine refuses: {words}", where=where)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 import socket
 import threading
 from collections.abc import Iterator
@@ -17,7 +18,7 @@ from builder.core.errors import ExecuteError
 from builder.core.events import Output, Sink
 from builder.execute.docker.archive import pack_layer
 from builder.execute.docker.connect import explain
-from builder.execute.docker.image import LABEL
+from builder.execute.docker.image import CACHE, LABEL, STEP
 from builder.execute.tail import TIMED_OUT
 from builder.model.entry import Entry
 from builder.model.operation import Exec
@@ -28,6 +29,8 @@ _COVERED = (
     *("/etc/hostname", "/etc/hosts", "/etc/mtab", "/etc/resolv.conf"),
     *("/sbin/docker-init", "/usr/sbin/docker-init", "/dev/init"),
 )
+VOLUME = "wslimg-cache-"
+NAME = "wslimg-step-"  # the labels of a container are also those of the images that it becomes
 _MESSAGE = 200  # bytes that a PID 1 may say
 _NOT_FOUND, _NOT_EXECUTABLE = 127, 126
 
@@ -120,7 +123,8 @@ def new_container(api: docker.APIClient, image: str, exec_: Exec, setting: Setti
         working_dir=exec_.cwd,
         volumes=list(setting.volumes),
         host_config=config,
-        labels={LABEL: "step"},
+        name=f"{NAME}{secrets.token_hex(8)}",
+        labels={LABEL: STEP},
         stdin_open=True,
         tty=setting.tty,
         entrypoint=[],
@@ -148,7 +152,7 @@ def _below(volume: str, files: tuple[Entry, ...]) -> Iterator[Entry]:
 
 
 def _mount(path: str, name: str) -> docker.types.Mount:
-    return docker.types.Mount(path, name, type="volume", no_copy=True, labels={LABEL: "cache"})
+    return docker.types.Mount(path, name, type="volume", no_copy=True, labels={LABEL: CACHE})
 
 
 def _feed(stream: Any, data: bytes) -> None:

@@ -22,8 +22,8 @@ from builder.execute.contents import hold_bytes, read_secret, store_content
 from builder.execute.disk import lock_folder
 from builder.execute.docker.build import build_image, wants_buildkit
 from builder.execute.docker.connect import EngineClient, connect, explained
-from builder.execute.docker.container import Setting, new_container
-from builder.execute.docker.image import FAILED, LABEL, Images, StoredLayer
+from builder.execute.docker.container import VOLUME, Setting, new_container
+from builder.execute.docker.image import DOCKERFILE, FAILED, LABEL, Images, StoredLayer
 from builder.execute.docker.local import find_local_image, is_podman
 from builder.execute.docker.spool import open_spool
 from builder.execute.docker.terminal import run_interactive
@@ -52,6 +52,8 @@ class DockerEngine:
         self._client = client
         self._where = client.address.url
         self._locks = cache / "docker"
+        self._locks.mkdir(parents=True, exist_ok=True)
+        self._held = lock_folder(self._locks, fcntl.LOCK_SH)  # so that nobody prunes meanwhile
         self._blobs = blobs
         self._images = Images(client, blobs)
         self._trees: dict[str, MemoryTree] = {}
@@ -155,13 +157,16 @@ class DockerEngine:
         """See ImageStore."""
         with explained(self._where):
             buildkit = wants_buildkit(is_podman(self._client.version()))
-            labels = {LABEL: "dockerfile"}
+            labels = {LABEL: DOCKERFILE}
             return build_image(self._client.api, build, labels, sink, buildkit=buildkit, where=self._where)
 
     def close(self) -> None:
         """See Engine."""
         self._trees.clear()
         self._client.close()
+        if self._held is not None:
+            os.close(self._held)
+            self._held = None
 
     def _load(self, below: StoredLayer | None, key: str, entries: Iterable[Entry]) -> Layer:
         with explained(self._where):
@@ -285,4 +290,4 @@ def _folders(files: tuple[Entry, ...]) -> tuple[Entry, ...]:
 
 def _cache_name(path: str) -> str:
     """The volume that stands behind `path` of the image in every build."""
-    return f"wslimg-cache-{sha256_bytes(path.encode())[:16]}"
+    return f"{VOLUME}{sha256_bytes(path.encode())[:16]}"

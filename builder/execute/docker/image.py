@@ -30,6 +30,8 @@ from builder.sources.oci.scan import scan_tar
 LAYERS = "wslimg/layer"
 FAILED = "wslimg/failed"
 LABEL = "org.wslimg"
+STEP, CACHE, DOCKERFILE = "step", "cache", "dockerfile"
+"""The values of the label: a container of a command, a volume, an image that is no layer."""
 _ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}
 
 

@@ -14,6 +14,7 @@ from builder.execute.docker.address import Address, Certificates
 
 _PIECE = 1 << 16
 _TIMEOUT = 30.0  # seconds, to connect
+_PATIENCE = 5.0  # seconds, for connections to end
 _PORT = 2376
 _FIX = (
     "DOCKER_CERT_PATH names the folder of ca.pem, cert.pem and key.pem; ca.pem has to have signed the "
@@ -48,11 +49,13 @@ class TlsForward:
             server.bind(str(self._socket))
             self._socket.chmod(0o600)
             server.listen()
-            threading.Thread(target=self._accept, args=(server, context), daemon=True).start()
+            accepting = threading.Thread(target=self._accept, args=(server, context), daemon=True)
+            accepting.start()
             try:
                 yield
             finally:
                 server.shutdown(socket.SHUT_RDWR)
+                accepting.join()
 
     def _make_context(self) -> ssl.SSLContext:
         own = self._certificates
@@ -92,10 +95,12 @@ class TlsForward:
             ) from None
 
     def _accept(self, server: socket.socket, context: ssl.SSLContext) -> None:
-        with suppress(OSError):  # the server is closed
+        with ExitStack() as serving, suppress(OSError):  # the server is closed
             while True:
                 plain, _ = server.accept()
-                threading.Thread(target=self._serve, args=(plain, context), daemon=True).start()
+                thread = threading.Thread(target=self._serve, args=(plain, context), daemon=True)
+                thread.start()
+                serving.callback(thread.join, _PATIENCE)
 
     def _serve(self, plain: socket.socket, context: ssl.SSLContext) -> None:
         """Carry both ways until both ends have no more to say."""
