@@ -119,7 +119,7 @@ def test_a_saved_image_a_folder_and_an_image_of_wsl_are_told_apart(
     ("words", "status", "message"),
     [
         (("nothing.tar",), 2, "nothing.tar: does not exist\n  fix: name a file, a folder, or an image as"),
-        (("Dockerfile",), 2, "Dockerfile: is a Dockerfile, expected an image\n  fix: build it first"),
+        (("Dockerfile",), 4, "this needs a container engine, and none answers: unix:///nobody: the engine"),
         (("Debian",), 3, "Debian: is no name of an image"),
         (("notes.txt",), 3, "notes.txt"),
         (("Tiny Root.tar.gz", "--name", "Bad"), 2, "'Bad' is no name for an image, expected lower-case"),
@@ -132,6 +132,7 @@ def test_what_cannot_be_converted_says_why(
 ) -> None:
     (tmp_path / "Dockerfile").write_text("# syntax\nARG BASE=debian\nFROM $BASE\n")
     (tmp_path / "notes.txt").write_text("no archive\n")
-    done = wslimg("convert", *words, "--out", tmp_path / "out", cwd=tmp_path, status=status)
+    env = {"DOCKER_HOST": "unix:///nobody"}
+    done = wslimg("convert", *words, "--out", tmp_path / "out", cwd=tmp_path, env=env, status=status)
     assert message in done.stderr
     assert not list((tmp_path / "out").glob("*.wsl"))

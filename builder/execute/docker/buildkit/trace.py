@@ -13,7 +13,7 @@ from builder.core.events import Note, Output, Sink
 from builder.execute.docker.buildkit.messages import read_bytes, read_fields
 
 _VERTEX, _LOG = 1, 3
-_DIGEST, _NAME, _STARTED, _COMPLETED, _ERROR = 1, 3, 5, 6, 7
+_DIGEST, _NAME, _STARTED, _ERROR = 1, 3, 5, 7
 _STREAM, _MESSAGE, _STDERR = 3, 4, 2
 _BASE = re.compile(r"FROM (?P<name>[^\s@]+)@sha256:(?P<digest>[0-9a-f]{64})\b")
 
