@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import subprocess
+import urllib.error
 from base64 import b64encode
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
@@ -12,8 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.conformance.web_servers import free_port, guarding_proxy, nginx_server
-from tests.e2e.client import Client
+from tests.conformance.web_servers import NGINX, free_port, guarding_proxy, nginx_server, running_nginx
+from tests.e2e.client import BadDigestError, Client
 from tests.e2e.conftest import WSLIMG, Wslimg
 from tests.e2e.registry import running_registry
 from tests.e2e.tiny import open_place
@@ -135,3 +136,81 @@ def test_what_is_published_can_be_installed_and_started(
         assert client.install("tiny-1", tmp_path).name == "tiny-1.wsl"
     wslimg("try", image)
     wslimg("catalog", "verify", server.target, *server.options, env=server.env)
+
+
+@pytest.fixture
+def published(built: Path, wslimg: Wslimg, tool: Tool, tmp_path: Path) -> Iterator[Client]:
+    """A client of a catalog on nginx, in the folder `root`."""
+    tool("nginx")
+    with nginx(tmp_path, tool) as server:
+        names = ("--flavor", "tiny", "--friendly-name", "Tiny")
+        wslimg("publish", built, "--to", server.target, "--base-url", server.base, *names)
+        yield Client(url=f"{server.base}/{LIST}")
+
+
+def test_redirects_are_followed(published: Client, built: Path, tmp_path: Path) -> None:
+    root, port = tmp_path / "root", free_port()
+    listed = root / LIST
+    here, front = published.url.removesuffix(f"/{LIST}"), f"http://127.0.0.1:{port}"
+    listed.write_text(listed.read_text().replace(here, f"{front}/go"))
+    rules = f"location /go/ {{ rewrite ^/go/(.*)$ {here}/$1 redirect; }}"
+    folder = tmp_path / "front"
+    text = NGINX.format(folder=folder, root=root, port=port)
+    with running_nginx(folder, text.replace("dav_methods PUT DELETE MKCOL;", rules)):
+        client = Client(url=f"{front}/go/{LIST}")
+        assert client.install("tiny", tmp_path).read_bytes() == built.read_bytes()
+
+
+def test_other_bytes_are_not_installed(published: Client, tmp_path: Path) -> None:
+    (image,) = (tmp_path / "root/images").rglob("*.wsl")
+    image.write_bytes(image.read_bytes() + b"x")
+    assert published.online() == ["tiny", "tiny-1"]
+    with pytest.raises(BadDigestError):
+        published.install("tiny", tmp_path)
+
+
+def test_a_list_to_append_that_is_not_there_takes_the_other_with_it(
+    published: Client, tmp_path: Path
+) -> None:
+    base = published.url.removesuffix(f"/{LIST}")
+    gone = Client(url=published.url, append=f"{base}/gone.json")
+    with pytest.raises(urllib.error.HTTPError, match="404"):
+        gone.online()
+    with pytest.raises(urllib.error.HTTPError, match="404"):
+        gone.install("tiny", tmp_path)
+    both = Client(url=published.url, append=f"{base}/stable/DistributionInfo.append.json")
+    assert both.install("tiny", tmp_path).stat().st_size
+
+
+def test_a_registry_that_wants_tokens_from_everybody_serves_no_client(
+    built: Path, wslimg: Wslimg, tool: Tool, tmp_path: Path
+) -> None:
+    tool("docker-registry", "nginx", "setpriv")
+    with a_guarded_registry(tmp_path, tool) as server:
+        proxy = tmp_path / "proxy"
+        text = (proxy / "nginx.conf").read_text()
+        front = server.target.split("/")[2]
+        shut = f"127.0.0.1:{free_port()}"
+        rule = f'auth_basic "pull"; auth_basic_user_file {proxy}/users;'
+        (tmp_path / "shut").mkdir()
+        text = text.replace(f"{proxy}/pid", f"{tmp_path}/shut/pid").replace(front, shut)
+        names = ("--flavor", "tiny", "--friendly-name", "Tiny")
+        with running_nginx(tmp_path / "shut", text.replace("limit_except", f"{rule} limit_except")):
+            config = tmp_path / "config.json"
+            config.write_text(config.read_text().replace(front, shut))
+            target = f"oci://{shut}/team/wsl"
+            wslimg(
+                "publish",
+                built,
+                "--to",
+                target,
+                *server.options,
+                "--base-url",
+                server.base,
+                *names,
+                env=server.env,
+            )
+            client = Client(url=f"{server.base}/{LIST}")
+            assert client.online() == ["tiny", "tiny-1"]
+            with pytest.raises(urllib.error.HTTPError, match="401"):
+                client.install("tiny", tmp_path)

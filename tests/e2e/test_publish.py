@@ -21,8 +21,7 @@ from builder.core.errors import PublishError
 from builder.inspect.inventory import encode_inventory
 from builder.model.manifest import Inventory, InventoryPackage
 from builder.publish.serve import open_server
-from builder.wsl.lists import Version, parse_list
-from builder.wsl.lookup import look_up, make_available
+from tests.e2e.client import Client
 from tests.unit.check.good import elf, good
 from tests.unit.check.images import file, image, program
 from tests.unit.publish.catalogs import add, catalog
@@ -107,25 +106,6 @@ def served(folder: Path) -> Iterator[str]:
             thread.join()
 
 
-def install(url: str, name: str, architecture: str) -> bytes:
-    """What wsl.exe downloads for `wsl --install NAME`, after it has compared the hash."""
-    headers = {"User-Agent": "wsl-install", "Accept": "application/octet-stream"}
-
-    def get(address: str) -> bytes:
-        with urllib.request.urlopen(urllib.request.Request(address, headers=headers)) as answer:
-            assert "Content-Encoding" not in answer.headers
-            return answer.read()
-
-    available = make_available(parse_list(get(url), local=False), None, architecture)
-    entry = look_up(available, name).entry
-    assert isinstance(entry, Version)
-    archive = entry.archive(architecture)
-    assert archive is not None
-    data = get(archive.url)
-    assert hashlib.sha256(data).hexdigest() == archive.sha256.removeprefix("0x")
-    return data
-
-
 def test_from_images_to_an_installation(wslimg: Run, tmp_path: Path):
     images = [
         make_image(tmp_path, version, architecture=architecture)
@@ -138,9 +118,9 @@ def test_from_images_to_an_installation(wslimg: Run, tmp_path: Path):
         again = wslimg("publish", *images, "--to", "site")
         assert again.splitlines()[0] == "stable: dev 1 for amd64, wsl --install dev-1"
         url = f"{base}/stable/DistributionInfo.json"
-        assert install(url, "dev", "amd64") == images[2].read_bytes()
-        assert install(url, "DEV", "arm64") == images[3].read_bytes()
-        assert install(url, "dev-1", "amd64") == images[0].read_bytes()
+        for name, architecture, expected in (("dev", "amd64", 2), ("DEV", "arm64", 3), ("dev-1", "amd64", 0)):
+            installed = Client(url=url, architecture=architecture).install(name, tmp_path)
+            assert installed.read_bytes() == images[expected].read_bytes()
     assert "site: entries, images and lists agree" in wslimg("catalog", "verify", "site")
     wslimg(
         "check", "site/stable/DistributionInfo.json", "--disable", "LST015", "--reason", "test", "--strict"
