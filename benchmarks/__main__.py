@@ -5,7 +5,7 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-from benchmarks import bootstrap, build, check, pack, repack, step
+from benchmarks import bootstrap, build, check, engine, pack, repack, step
 from benchmarks.inputs import FOLDER, HUGE, LARGE, SMALL
 from benchmarks.report import PAGE, Section, write
 
@@ -17,6 +17,7 @@ SUITES: dict[str, Callable[[int, Path], Section | tuple[Section, ...]]] = {
     "build": build.run,
     "check": check.run,
     "bootstrap": bootstrap.run,
+    "image": engine.run,
     "step": step.run,
 }
 
