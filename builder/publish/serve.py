@@ -28,6 +28,7 @@ def open_server(folder: Path, address: str, port: int) -> Iterator[ThreadingHTTP
 
 class _Handler(SimpleHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
     extensions_map = {**SimpleHTTPRequestHandler.extensions_map, **_TYPES}  # noqa: RUF012 - the base class's own form
     _length: int | None = None
 

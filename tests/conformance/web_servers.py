@@ -22,6 +22,7 @@ class Dav(SimpleHTTPRequestHandler):
     """Strict: conditions are honoured (RFC 9110, 13), folders have to be made first (RFC 4918, 9.7)."""
 
     protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
     token = ""
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - its signature
@@ -191,3 +192,56 @@ def running_nginx(folder: Path, configuration: str) -> Iterator[None]:
     finally:
         process.terminate()
         process.wait()
+
+
+APACHE = """
+ServerRoot {folder}
+ServerName localhost
+PidFile {folder}/pid
+ErrorLog {folder}/error.log
+Listen 127.0.0.1:{port}
+User www-data
+Group www-data
+LoadModule mpm_event_module {modules}/mod_mpm_event.so
+LoadModule authz_core_module {modules}/mod_authz_core.so
+LoadModule dav_module {modules}/mod_dav.so
+LoadModule dav_fs_module {modules}/mod_dav_fs.so
+DavLockDB {folder}/locks
+DocumentRoot {root}
+<Directory {root}>
+  Dav On
+</Directory>
+"""
+"""mod_dav: PROPFIND, MOVE, conditions, and PUT of a part of a file."""
+_MODULES = Path("/usr/lib/apache2/modules")
+
+
+@contextmanager
+def apache_server(root: Path, folder: Path, port: int) -> Iterator[str]:
+    for place in (folder, root):
+        place.mkdir(exist_ok=True)
+        shutil.chown(place, "www-data", "www-data")
+    configuration = folder / "httpd.conf"
+    configuration.write_text(APACHE.format(folder=folder, root=root, port=port, modules=_MODULES))
+    with passable(root):
+        process = subprocess.Popen(["apache2", "-X", "-f", configuration])
+        try:
+            while not (folder / "pid").exists():
+                assert process.poll() is None, (folder / "error.log").read_text()
+                time.sleep(0.02)
+            yield f"http://127.0.0.1:{port}"
+        finally:
+            process.terminate()
+            process.wait()
+
+
+@contextmanager
+def passable(path: Path) -> Iterator[None]:
+    """The server's user gets to `path`, which lies below folders of root's alone."""
+    folders = [folder for folder in path.parents if not folder.stat().st_mode & 0o001]
+    modes = [(folder, folder.stat().st_mode & 0o7777) for folder in folders]
+    for folder, mode in modes:
+        folder.chmod(mode | 0o001)
+    yield
+    for folder, mode in modes:
+        folder.chmod(mode)

@@ -1,0 +1,103 @@
+"""Requests to one web server, with a login, and with errors that say what to do."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from email.utils import parsedate_to_datetime
+from typing import BinaryIO
+from urllib.parse import quote
+
+from builder.core.errors import PublishError, ResolveError
+from builder.core.http import Answer, Http, NotFoundError, without_login
+from builder.publish.target import MissingError
+from builder.publish.web_login import Login
+
+Body = Callable[[], bytes | BinaryIO]
+"""What is sent; asked for again before each attempt."""
+
+_FIXES = {
+    400: "look whether the server lets files be replaced (Nexus: deployment policy, GitLab: duplicates)",
+    401: "log in: $WSLIMG_TOKEN, $WSLIMG_HTTP_HEADERS, ~/.netrc, or USER:PASSWORD@ in the address",
+    403: "ask for the right to write there; a token may have expired",
+    405: "let the server take PUT, DELETE, MKCOL and PROPFIND there",
+    413: "let the server take files of that size (nginx: client_max_body_size)",
+    507: "make room, or `wslimg catalog prune` what nobody needs",
+}
+_NETWORK = "check the address and the network; nothing that was published has changed"
+
+
+class Connection:
+    """Requests below the address `url`; paths are relative to it, with `/`, and need no escaping."""
+
+    def __init__(self, url: str, login: Login, http: Http | None = None) -> None:
+        self.url = url.rstrip("/")
+        self._login = login
+        self._http = http or Http()
+
+    @property
+    def place(self) -> str:
+        """The address without login."""
+        return without_login(self.url)
+
+    def address(self, path: str) -> str:
+        """The address of `path`."""
+        return f"{self.url}/{quote(path, safe='/-._~+')}"
+
+    def send(
+        self, method: str, path: str, headers: Mapping[str, str] | None = None, body: Body | None = None
+    ) -> Answer:
+        """One exchange about `path`; the caller judges its status. Raises PublishError without an answer."""
+        return self.send_to(self.address(path), method, headers, body)
+
+    def send_to(
+        self,
+        url: str,
+        method: str = "GET",
+        headers: Mapping[str, str] | None = None,
+        body: Body | None = None,
+    ) -> Answer:
+        """The same with another address of this server."""
+        try:
+            return self._http.send(
+                method,
+                url,
+                headers={**self._login.headers, **(headers or {})},
+                body=body,
+                authorization=self._login.authorization,
+            )
+        except ResolveError as error:
+            raise PublishError(error.message, where=error.where, fix=_NETWORK) from None
+
+    def chunks(self, path: str) -> Iterator[bytes]:
+        """The content of `path`, resumed where the connection breaks. Raises MissingError, PublishError."""
+        try:
+            yield from self._http.chunks(
+                self.address(path), authorization=self._login.authorization, headers=self._login.headers
+            )
+        except NotFoundError:
+            raise MissingError("is not there", where=f"{self.place}/{path}") from None
+        except ResolveError as error:
+            raise PublishError(error.message, where=error.where, fix=_NETWORK) from None
+
+    def require(self, answer: Answer, *statuses: int) -> Answer:
+        """`answer`, if its status is one of `statuses`; else raises PublishError."""
+        if answer.status in statuses:
+            return answer
+        raise PublishError(
+            f"the server answered {answer.status}",
+            where=without_login(answer.url),
+            fix=_FIXES.get(answer.status, "look into the server's log"),
+        )
+
+
+def as_body(data: bytes) -> Body:
+    """`data`, as often as it is asked for."""
+    return lambda: data
+
+
+def read_date(text: str) -> float:
+    """A date of HTTP in seconds since the epoch, 0 for anything else."""
+    try:
+        return parsedate_to_datetime(text).timestamp()
+    except ValueError:
+        return 0.0
