@@ -7,6 +7,7 @@ import os
 from base64 import b64encode
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from hypothesis import given
@@ -204,6 +205,30 @@ def test_the_login_of_docker_is_used_to_push(
     config.write_text(json.dumps({"auths": {host: {"auth": b64encode(b"ci:secret").decode()}}}))
     open_at(registry, tmp_path).put_bytes("x", b"one")
     assert target.get("x") == b"one"
+
+
+def test_a_token_is_asked_for_what_is_done(target: OciTarget, registry: PushRegistry) -> None:
+    """The token server grants what the challenge names (distribution specification, auth/token)."""
+    realm = registry.address.replace("oci://", "http://").replace("/team/wsl", "/token")
+    asked: list[str] = []
+
+    def guard(handler: Handler) -> bool:
+        url = urlsplit(handler.path)
+        if url.path == "/token":
+            asked.append(parse_qs(url.query)["scope"][0])
+            send(handler, 200, json.dumps({"token": asked[-1].rpartition(":")[2]}).encode())
+            return True
+        wanted = "pull" if handler.command in ("GET", "HEAD") else "pull,push"
+        if refused := wanted not in handler.headers.get("Authorization", ""):
+            scope = f'scope="repository:team/wsl:{wanted}"'
+            send(handler, 401, WWW_Authenticate=f'Bearer realm="{realm}",service="s",{scope}')
+        return refused
+
+    registry.before = guard
+    assert target.list("") == ()
+    target.put_bytes("x", b"one")
+    assert target.get("x") == b"one"
+    assert asked == ["repository:team/wsl:pull", "repository:team/wsl:pull,push"]
 
 
 def test_a_login_goes_to_no_other_host(registry: PushRegistry, target: OciTarget, tmp_path: Path) -> None:
