@@ -9,21 +9,20 @@ from builder.core.errors import UsageError
 from builder.publish.directory import DirectoryTarget
 from builder.publish.oci import OciTarget
 from builder.publish.target import Target
-from builder.publish.web import WebTarget
+from builder.publish.web_address import WEB_ADDRESSES, open_web
 
 _FILE = "file://"
-TOKEN = "WSLIMG_TOKEN"  # noqa: S105 - the name of a variable
 
 
 def open_target(address: str, *, create: bool = False) -> Target:
     """The target at `address`: a folder, a web server, or a registry. `create` makes a folder that is
     not there.
 
-    $WSLIMG_TOKEN is sent to a web server as a bearer token (RFC 6750); without it, login and password are
-    those in the address or in ~/.netrc. Raises UsageError.
+    Tokens and headers for a web server come from the environment (`web_login`); without them, login and
+    password are those in the address or in ~/.netrc. Raises UsageError.
     """
-    if address.startswith(("http://", "https://")):
-        return WebTarget(address, token=os.environ.get(TOKEN, ""))
+    if address.startswith(WEB_ADDRESSES):
+        return open_web(address, os.environ)
     if address.startswith(("oci://", "oci+http://")):
         return OciTarget(address)
     path = address.removeprefix(_FILE)
