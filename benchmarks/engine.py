@@ -44,9 +44,9 @@ def run(rounds: int, scratch: Path) -> Section:
     return Section(
         name="image",
         title="From an image of a container engine",
-        intro=f"An image of one layer, {entries:,} entries, {size / 1e6:,.1f} MB, of a Docker engine that keeps "
-        f"it in memory; the median of {rounds} alternating rounds. Ratios are against wslimg, which also checks "
-        "the image and lists what is inside. The engine's own processes are not in the CPU seconds.",
+        intro=f"An image of one layer, {entries:,} entries, {size / 1e6:,.1f} MB, of a Docker engine that "
+        f"keeps it in memory; the median of {rounds} alternating rounds. Ratios are against wslimg, which "
+        "also checks the image and lists what is inside. The engine's processes are not in the CPU seconds.",
         rows=tuple(Row(title=title, measure=middle(items), base=base) for title, items in found.items()),
     )
 
