@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import re
 from pathlib import Path
+from xml.etree import ElementTree
 
 import pytest
 import yaml
@@ -17,7 +18,7 @@ import yaml
 from builder.load.recipe import load_recipe
 from tests.docs.documents import Block, blocks, pages
 
-OTHER_LANGUAGES = {"github-workflow", "gitlab-ci", "policy"}
+OTHER_LANGUAGES = {"ansible", "dsc", "github-workflow", "gitlab-ci", "policy", "winget"}
 BLOCKS = [block for page in pages() for block in blocks(page)]
 RECIPES = [block for block in BLOCKS if block.info == "yaml"]
 BASE = {"schema": "1", "name": "example", "version": "1", "source": {"debian": "trixie"}}
@@ -92,6 +93,11 @@ def test_a_policy_of_the_documentation_loads(block: Block, tmp_path: Path):
 @pytest.mark.parametrize("block", [block for block in BLOCKS if block.info == "json"], ids=str)
 def test_json_of_the_documentation_is_json(block: Block):
     json.loads(block.text)
+
+
+@pytest.mark.parametrize("block", [block for block in BLOCKS if block.info == "xml"], ids=str)
+def test_xml_of_the_documentation_is_xml(block: Block):
+    ElementTree.fromstring(block.text.encode())
 
 
 def test_there_are_examples_to_load():
