@@ -10,6 +10,7 @@ from io import BytesIO
 from builder.core.digests import sha256_bytes
 from builder.core.errors import ExecuteError
 from builder.core.events import Sink, Step
+from builder.execute.beginning import explain_beginning
 from builder.execute.engine import Engine, Layer, StepFailedError
 from builder.execute.layers.copy import copy_unchanged
 from builder.model.entry import Entry, Kind
@@ -89,7 +90,7 @@ def _perform(
     try:
         match operation:
             case Exec():
-                return engine.run(layer, planned.key, operation, sink)
+                return _run(planned.key, operation, layer, engine, sink)
             case Put():
                 return engine.put(layer, planned.key, resolve_edits(operation, layer, engine, editors))
             case Remove():
@@ -106,6 +107,16 @@ def _perform(
         raise ExecuteError(
             f"{planned.title}: {where}{error.message}", where=planned.place, fix=error.fix
         ) from error
+
+
+def _run(key: str, exec_: Exec, layer: Layer, engine: Engine, sink: Sink) -> Layer:
+    try:
+        return engine.run(layer, key, exec_, sink)
+    except StepFailedError as error:
+        better = explain_beginning(engine, layer, exec_, error)
+        if better is None:
+            raise
+        raise better from error
 
 
 def resolve_edits(

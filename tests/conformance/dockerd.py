@@ -40,9 +40,9 @@ lock_type = "file"
 
 
 @contextmanager
-def running_dockerd(*options: str, inherited: int | None = None) -> Iterator[str]:
+def running_dockerd(*options: str, inherited: int | None = None, room: str = "") -> Iterator[str]:
     """The address of a Docker engine without a network. It also answers at the listening socket `inherited`,
-    as it does where systemd starts it (sd_listen_fds(3))."""
+    as it does where systemd starts it (sd_listen_fds(3)), and has no more than `room` on its disk ("20m")."""
     with engine_folder() as folder:
         command = (
             "dockerd", "--data-root", f"{folder}/data", "--exec-root", f"{folder}/exec",
@@ -53,6 +53,9 @@ def running_dockerd(*options: str, inherited: int | None = None) -> Iterator[str
         if inherited is not None:
             listen = f'exec env LISTEN_PID=$$ LISTEN_FDS=1 "$@" 3<&{inherited}'
             command = ("bash", "-c", listen, "engine", *command, "--host", "fd://")
+        if room:
+            mount = f'mkdir {folder}/data; mount -t tmpfs -o size={room} data {folder}/data; exec "$@"'
+            command = ("sh", "-c", mount, "engine", *command)
         with _running(folder, command, {}, inherited=inherited) as address:
             yield address
 

@@ -83,7 +83,7 @@ class SshForward:
                 raise ExecuteError(
                     f"ssh does not get there: {self.trouble()}",
                     where=self._address.url,
-                    fix=f"`ssh {host} true` has to work without a question: keys, agent, ~/.ssh/known_hosts",
+                    fix=f"`ssh ssh://{host} true` has to work without a question: keys, agent, known_hosts",
                 )
             time.sleep(0.01)
 
