@@ -12,6 +12,7 @@ from builder.core.errors import PublishError
 from builder.model.catalog import Sidecar
 from builder.model.manifest import Inventory, InventoryPackage
 from builder.publish.target import Target
+from builder.sources.debian.version import version_key
 
 _ENTRIES = b',"entries":['
 """Where the list of files begins. No text of JSON can hold these bytes, its quotes are escaped."""
@@ -54,6 +55,11 @@ def compare_packages(old: Packages, new: Packages) -> tuple[PackageChange, ...]:
     """The packages that differ, by name."""
     names = sorted(name for name in old.keys() | new.keys() if old.get(name) != new.get(name))
     return tuple(PackageChange(name=name, old=old.get(name, ""), new=new.get(name, "")) for name in names)
+
+
+def is_downgrade(change: PackageChange) -> bool:
+    """Whether the new version of a package is the older one, as dpkg compares them."""
+    return bool(change.old and change.new) and version_key(change.new) < version_key(change.old)
 
 
 def _read_head(target: Target, path: str) -> bytes:

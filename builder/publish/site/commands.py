@@ -22,9 +22,19 @@ class Block:
     lines: tuple[str, ...]
 
 
-def install_by_name(release: Release, *, pinned: bool = False) -> str:
-    """The command that installs `release`: by its flavor's name where that leads to it, unless `pinned`."""
-    return f"wsl --install {word(release.flavor if release.is_current and not pinned else release.name)}"
+def install_by_name(name: str) -> str:
+    """The command that installs what `name` leads to."""
+    return f"wsl --install {word(name)}"
+
+
+def install_by_channel(release: Release) -> dict[str, list[str]]:
+    """Command -> the channels in which it installs `release`: by its flavor's name where that leads to it."""
+    commands: dict[str, list[str]] = {}
+    for offer in release.offers:
+        if not offer.withdrawn:
+            name = release.flavor if offer.current else release.name
+            commands.setdefault(install_by_name(name), []).append(offer.channel)
+    return commands
 
 
 def install_from_file(release: Release) -> Iterator[Block]:

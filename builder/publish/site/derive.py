@@ -10,7 +10,7 @@ import functools
 import random
 import time
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from pydantic import ValidationError
 
@@ -21,7 +21,7 @@ from builder.model.catalog import CatalogModel, ChannelDocument, Settings
 from builder.publish.layout import CATALOG
 from builder.publish.read import parse_model, read_or_nothing, require_settings
 from builder.publish.render import encode_model
-from builder.publish.site.contents import read_contents
+from builder.publish.site.contents import ReadContents, read_contents
 from builder.publish.site.describe import Site, describe_site
 from builder.publish.site.pages import Page, plan_pages
 from builder.publish.site.paths import INDEX, SEARCH, STATE
@@ -57,6 +57,17 @@ class State(CatalogModel):
     pages: dict[str, str] = {}  # noqa: RUF012 - pydantic copies defaults
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Round:
+    """What one look has done: path -> digest of the pages that were written, which others may overwrite;
+    `settled` says that there was nothing to do."""
+
+    pages: int = 0
+    written: Mapping[str, str] = field(default_factory=dict)
+    deleted: frozenset[str] = frozenset()
+    settled: bool = False
+
+
 def update_site(target: Target, settings: Settings, channel: str) -> None:
     """Bring the pages up to date after a change of `channel`, if the catalog has any. Raises PublishError."""
     if settings.site:
@@ -69,26 +80,17 @@ def derive_site(places: Places, channels: Iterable[str], sink: Sink, *, thorough
     `thorough` compares every page with what it should be, and reads every inventory again; otherwise a page
     counts as right whose key is. Raises PublishError, for an index.html that somebody else wrote, too.
     """
+    read = functools.lru_cache(_CONTENTS)(functools.partial(read_contents, places.catalog, sink))
     written: set[str] = set()
     deleted: set[str] = set()
-    read = functools.lru_cache(_CONTENTS)(functools.partial(read_contents, places.catalog, sink))
-    known: Mapping[str, str] = {}
+    last = _Round()
     for attempt in range(_ROUNDS):
-        state = _read_state(places.pages)
-        _refuse_foreign(places.pages, state)
-        names = tuple(sorted({*state.channels, *channels}))
-        site = _read_site(places, names)
-        pages = plan_pages(site, read, lambda: _read_search(places.pages, thorough=thorough))
-        suspects = dict.fromkeys(pages, "") if thorough and attempt == 0 else known
-        known = _write_stale(places.pages, pages, state, suspects, sink)
-        gone = _delete(places.pages, state.pages.keys() - pages.keys())
-        after = State(channels=names, pages={path: page.key for path, page in sorted(pages.items())})
-        if after != state:
-            places.pages.put_bytes(STATE, encode_model(after))
-        elif not known and not gone:
-            return Changes(written=tuple(sorted(written)), deleted=tuple(sorted(deleted)), pages=len(pages))
-        written |= known.keys()
-        deleted |= gone
+        last = _run_round(places, channels, read, last, thorough=thorough and not attempt, sink=sink)
+        if last.settled:
+            return Changes(written=_sorted(written), deleted=_sorted(deleted), pages=last.pages)
+        written |= last.written.keys()
+        deleted |= last.deleted
+        sink = discard
         time.sleep(random.uniform(0, min(_LONGEST_PAUSE, 0.01 * attempt)))  # noqa: S311 - no secret
     raise PublishError(
         f"the pages were changed by others {_ROUNDS} times in a row",
@@ -101,7 +103,31 @@ def remove_site(target: Target) -> Changes:
     """Delete every page that was written, and return which. Raises PublishError."""
     gone = _delete(target, _read_state(target).pages)
     target.delete(STATE)
-    return Changes(written=(), deleted=tuple(sorted(gone)), pages=0)
+    return Changes(written=(), deleted=_sorted(gone), pages=0)
+
+
+def _run_round(
+    places: Places, channels: Iterable[str], read: ReadContents, last: _Round, *, thorough: bool, sink: Sink
+) -> _Round:
+    """Make right what is not, and look at what `last` wrote once more. What is derived is written before
+    `pages.json` says so: whoever is killed between leaves pages that are written again."""
+    state = _read_state(places.pages)
+    _refuse_foreign(places.pages, state)
+    names = _sorted({*state.channels, *channels})
+    site = _read_site(places, names)
+    pages = plan_pages(site, read, lambda: _read_search(places.pages, thorough=thorough))
+    suspects = dict.fromkeys(pages, "") if thorough else last.written
+    written = _write_stale(places.pages, pages, state, suspects, sink)
+    deleted = _delete(places.pages, state.pages.keys() - pages.keys())
+    after = State(channels=names, pages={path: page.key for path, page in sorted(pages.items())})
+    if after != state:
+        places.pages.put_bytes(STATE, encode_model(after))
+    settled = after == state and not written and not deleted
+    return _Round(pages=len(pages), written=written, deleted=deleted, settled=settled)
+
+
+def _sorted(paths: Iterable[str]) -> tuple[str, ...]:
+    return tuple(sorted(paths))
 
 
 def _read_site(places: Places, channels: Iterable[str]) -> Site:
@@ -141,8 +167,8 @@ def _is_right(target: Target, path: str, page: Page, digest: str) -> bool:
     return found is not None and sha256_bytes(found) == (digest or sha256_bytes(page.render()))
 
 
-def _delete(target: Target, paths: Iterable[str]) -> set[str]:
-    gone = set(paths)
+def _delete(target: Target, paths: Iterable[str]) -> frozenset[str]:
+    gone = frozenset(paths)
     for path in sorted(gone):
         target.delete(path)
     return gone

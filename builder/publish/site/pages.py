@@ -9,10 +9,11 @@ from dataclasses import dataclass
 
 from pydantic_core import to_json
 
+from builder import __version__
 from builder.core.digests import sha256_bytes
 from builder.core.resources import resource_folder
 from builder.model.catalog import ListedImage
-from builder.publish.packages import PackageChange, Packages, compare_packages
+from builder.publish.packages import PackageChange, Packages, compare_packages, is_downgrade
 from builder.publish.site import commands, explain
 from builder.publish.site.contents import Contents, ReadContents
 from builder.publish.site.describe import Release, Site
@@ -31,14 +32,11 @@ from builder.publish.site.paths import (
     version_path,
 )
 from builder.publish.site.search import list_rows, render_search
-from builder.sources.debian.version import version_key as package_version_key
+from builder.publish.site.sizes import format_growth, format_size
 from builder.templating import render_page
 
-_FORMAT = 1
-"""To be raised whenever a page is made otherwise while its template and its variables stay the same."""
 _TEMPLATES = "site"
 _KEY_DIGITS = 16
-_UNITS = ((1e9, "GB"), (1e6, "MB"), (1e3, "kB"))
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -66,21 +64,6 @@ def plan_pages(site: Site, read: ReadContents, search_before: Callable[[], bytes
         pages[feed_path(channel)] = _template("feed.xml.j2", {"feed": describe_feed(site, channel)})
     pages[INDEX] = _page("index.html.j2", INDEX, site, {"site": site})
     return pages
-
-
-def format_size(size: int) -> str:
-    """`size` bytes for people, to three digits: 1.25 GB, 71.4 MB, 512 B."""
-    for unit, name in _UNITS:
-        if size >= unit:
-            whole = len(str(int(size / unit)))
-            return f"{size / unit:.{max(0, 3 - whole)}f} {name}"
-    return f"{size} B"
-
-
-def format_growth(size: int) -> str:
-    """A difference of `size` bytes for people, with its sign."""
-    sign = "+" if size > 0 else "\N{MINUS SIGN}" if size < 0 else ""
-    return sign + format_size(abs(size))
 
 
 def _help_page(site: Site) -> Page:
@@ -126,13 +109,6 @@ def _compare(before: Contents | None, after: Contents) -> tuple[PackageChange, .
     return compare_packages(before.packages, after.packages)
 
 
-def is_downgrade(change: PackageChange) -> bool:
-    """Whether the new version of a package is the older one."""
-    return bool(change.old and change.new) and (
-        package_version_key(change.new) < package_version_key(change.old)
-    )
-
-
 def _search_script(site: Site, read: ReadContents, before: Callable[[], bytes]) -> Page:
     rows = list_rows(site)
 
@@ -172,7 +148,7 @@ def _file(name: str) -> Page:
 
 
 def _digest(name: str, variables: object) -> str:
-    return sha256_bytes(to_json((_FORMAT, _templates_digest(), name, variables)))[:_KEY_DIGITS]
+    return sha256_bytes(to_json((__version__, _templates_digest(), name, variables)))[:_KEY_DIGITS]
 
 
 @functools.cache
@@ -188,6 +164,7 @@ _FUNCTIONS: Mapping[str, object] = {
     "feed_path": feed_path,
     "format_growth": format_growth,
     "format_size": format_size,
+    "install_by_channel": commands.install_by_channel,
     "install_by_name": commands.install_by_name,
     "install_from_file": commands.install_from_file,
     "is_downgrade": is_downgrade,

@@ -15,7 +15,7 @@ from builder.core.events import discard
 from builder.publish.directory import DirectoryTarget
 from builder.publish.site.derive import Places, derive_site
 from builder.publish.site.explain import ADVICE
-from builder.publish.site.pages import format_growth, format_size
+from builder.publish.site.sizes import format_growth, format_size
 from builder.wsl.codes import CODES
 from tests.e2e.site_sample import write_sample
 from tests.unit.publish.catalogs import BASE, mark, publication
@@ -91,6 +91,17 @@ def test_a_version_tells_what_changed_and_how_to_check_it(sample: Path):
     ):  # fmt: skip
         assert told in one.text, told
     assert any(link.endswith(".inventory.json.zst") for link in one.links)
+
+
+def test_a_command_is_that_of_the_channel_that_a_machine_is_set_to(tmp_path: Path):
+    target = new_target(tmp_path)
+    old, new = publication("1"), publication("2")
+    write_lists(target, {"stable": [old], "beta": [old, new]})
+    derive(target, "stable", "beta")
+    both = page(tmp_path, "site/versions/dev/1.html").text.split()
+    assert "In channel stable: wsl --install dev In channel beta: wsl --install dev-1" in " ".join(both)
+    only_beta = " ".join(page(tmp_path, "site/versions/dev/2.html").text.split())
+    assert "In channel beta: wsl --install dev To get" in only_beta and "stable" not in only_beta
 
 
 def test_a_withdrawn_version_is_not_offered_by_name(sample: Path):
