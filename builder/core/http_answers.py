@@ -18,7 +18,13 @@ if TYPE_CHECKING:
 CHUNK = 1 << 18
 """How many bytes are read at once."""
 _LONGEST_PAUSE = 120.0
-_PASSING = frozenset({408, 425, 429, 500, 502, 503, 504})
+_LIMIT = 429
+_PASSING = frozenset({408, 425, _LIMIT, 500, 502, 503, 504})
+_ANSWERED = "the server answered"
+_NETWORK = "check the network; behind a proxy set http_proxy and https_proxy, or choose another mirror"
+_TOO_MANY = (
+    "so many requests are not for everybody: wait, log in (`docker login HOST`), or choose another mirror"
+)
 
 
 class NotFoundError(ResolveError):
@@ -81,13 +87,13 @@ def check_passing(response: requests.Response) -> None:
     """Raise PassingError for overload and the like, UnreachableError where a long wait is asked for."""
     if response.status_code not in _PASSING:
         return
-    problem = f"the server answered {response.status_code} {response.reason}"
+    problem = f"{_ANSWERED} {response.status_code} {response.reason}"
     pause = _read_pause(response.headers.get("Retry-After", ""))
     if pause > _LONGEST_PAUSE:
         raise UnreachableError(
             f"{problem} and asks to wait {pause:.0f} seconds",
             where=without_login(response.url),
-            fix="wait, log in, or choose a mirror",
+            fix=_TOO_MANY if response.status_code == _LIMIT else "wait, or choose another mirror",
         )
     raise PassingError(problem, pause)
 
@@ -137,7 +143,7 @@ def unreachable(url: str, problem: str, attempts: int) -> UnreachableError:
     return UnreachableError(
         f"cannot be read after {attempts} attempts ({problem})",
         where=without_login(url),
-        fix="check the network; behind a proxy set http_proxy and https_proxy, or choose another mirror",
+        fix=_TOO_MANY if problem.startswith(f"{_ANSWERED} {_LIMIT} ") else _NETWORK,
     )
 
 

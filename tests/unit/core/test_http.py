@@ -85,6 +85,13 @@ def test_an_error_that_stays_is_reported_with_address_and_fix() -> None:
     assert "http_proxy" in message
 
 
+def test_a_limit_that_stays_is_reported_with_what_helps_against_it() -> None:
+    with serving(lambda handler: send(handler, 429, b"")) as url:
+        with pytest.raises(UnreachableError, match="the server answered 429") as caught:
+            client().read(url, limit=10)
+    assert "log in (`docker login HOST`), or choose another mirror" in caught.value.fix
+
+
 def test_a_missing_file_is_not_asked_for_twice() -> None:
     asked: list[str] = []
 
