@@ -5,7 +5,7 @@
 
     source:
       dockerfile:
-        context: ..
+        context: app
         file: docker/Dockerfile            # relative to the context
         target: runtime                    # a stage; the last one without
         args: {VERSION: "1.4"}

@@ -31,6 +31,8 @@ BESIDE = {
     "issue.j2": "{{ name }} {{ version }}\n",
     "motd.j2": "{{ name }} {{ version }}\n",
     "keys/company.asc": "",
+    "Dockerfile": "FROM debian:trixie\n",
+    "app/docker/Dockerfile": "FROM debian:trixie\n",
     "base.tar": "",
     "rootfs.tar.xz": "",
     "build/oci/index.json": "{}",
