@@ -86,9 +86,11 @@ def test_an_error_that_stays_is_reported_with_address_and_fix() -> None:
 
 
 def test_a_limit_that_stays_is_reported_with_what_helps_against_it() -> None:
-    with serving(lambda handler: send(handler, 429, b"")) as url:
-        with pytest.raises(UnreachableError, match="the server answered 429") as caught:
-            client().read(url, limit=10)
+    with (
+        serving(lambda handler: send(handler, 429, b"")) as url,
+        pytest.raises(UnreachableError, match="the server answered 429") as caught,
+    ):
+        client().read(url, limit=10)
     assert "log in (`docker login HOST`), or choose another mirror" in caught.value.fix
 
 

@@ -284,7 +284,7 @@ def test_a_pause_that_nobody_waits_for_is_told(registry: FakeRegistry, tmp_path:
     registry.guard = lambda handler: send(handler, 429, Retry_After="21600") or True  # type: ignore[func-returns-value]
     message = refused(registry, tmp_path)
     assert "answered 429 Too Many Requests and asks to wait 21600 seconds" in message
-    assert "log in, or choose a mirror" in message
+    assert "wait, log in (`docker login HOST`), or choose another mirror" in message
 
 
 def test_a_layer_that_is_cut_is_resumed(registry: FakeRegistry, tmp_path: Path) -> None:
