@@ -12,9 +12,18 @@ from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import BinaryIO
 
+from builder.publish.layout import IMAGES
+
 _RANGE = re.compile(r"bytes=(\d*)-(\d*)")
-_TYPES = {".wsl": "application/octet-stream", ".sig": "text/plain", ".zst": "application/octet-stream"}
+_TYPES = {
+    "": "text/plain",  # SHA256SUMS
+    ".jsonl": "application/json",
+    ".sig": "text/plain",
+    ".wsl": "application/octet-stream",
+    ".zst": "application/octet-stream",
+}
 _FOREVER = "public, max-age=31536000, immutable"
+_LASTING = (HTTPStatus.OK, HTTPStatus.PARTIAL_CONTENT, HTTPStatus.NOT_MODIFIED)
 
 
 @contextmanager
@@ -26,15 +35,35 @@ def open_server(folder: Path, address: str, port: int) -> Iterator[ThreadingHTTP
         yield server
 
 
+def parse_range(text: str, size: int) -> tuple[int, int] | None:
+    """First and last byte of `size` that the header Range asks for; None for all, as for what is no single
+    range. The first is behind the last where there are no such bytes (RFC 9110, 14.1.2)."""
+    found = _RANGE.fullmatch(text)
+    if found is None or found.group() == "bytes=-":
+        return None
+    first, last = found.groups()
+    if not first:
+        return max(0, size - int(last)), size - 1
+    if last and int(last) < int(first):
+        return None
+    return int(first), min(int(last), size - 1) if last else size - 1
+
+
 class _Handler(SimpleHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     disable_nagle_algorithm = True
     extensions_map = {**SimpleHTTPRequestHandler.extensions_map, **_TYPES}  # noqa: RUF012 - the base class's own form
     _length: int | None = None
+    _status = HTTPStatus.OK
+
+    def send_response(self, code: int, message: str | None = None) -> None:
+        """Remembers the status, which decides what may be cached."""
+        self._status = HTTPStatus(code)
+        super().send_response(code, message)
 
     def end_headers(self) -> None:
         """Images never change under their names, lists may at any moment."""
-        forever = self.path.startswith("/images/")
+        forever = self.path.startswith(f"/{IMAGES}") and self._status in _LASTING
         self.send_header("Cache-Control", _FOREVER if forever else "no-cache")
         self.send_header("Accept-Ranges", "bytes")
         super().end_headers()
@@ -42,11 +71,15 @@ class _Handler(SimpleHTTPRequestHandler):
     def send_head(self) -> BinaryIO | None:
         """The file to send, its headers sent; from where a range begins (RFC 9110, 14)."""
         self._length = None
-        found = _RANGE.fullmatch(self.headers.get("Range", ""))
         path = Path(self.translate_path(self.path))
-        if found is None or found.group() == "bytes=-" or not path.is_file():
+        if not path.is_file():
             return super().send_head()
-        return self._send_range(path, *found.groups())
+        status = path.stat()
+        modified = self.date_time_string(int(status.st_mtime))
+        part = parse_range(self.headers.get("Range", ""), status.st_size)
+        if part is None or self.headers.get("If-Range", modified) != modified:
+            return super().send_head()
+        return self._send_range(path, *part, status.st_size, modified)
 
     def copyfile(self, source: BinaryIO, outputfile: BinaryIO) -> None:  # type: ignore[override]  # only called by its base
         """All of `source`, or as much as the range has."""
@@ -57,22 +90,20 @@ class _Handler(SimpleHTTPRequestHandler):
             outputfile.write(chunk)
             self._length -= len(chunk)
 
-    def _send_range(self, path: Path, first: str, last: str) -> BinaryIO | None:
-        size = path.stat().st_size
-        start = int(first) if first else max(0, size - int(last))
-        end = min(int(last), size - 1) if first and last else size - 1
-        if start > end:
+    def _send_range(self, path: Path, first: int, last: int, size: int, modified: str) -> BinaryIO | None:
+        if first > last:
             self.send_response(HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE)
             self.send_header("Content-Range", f"bytes */{size}")
             self.send_header("Content-Length", "0")
             self.end_headers()
             return None
-        self._length = end - start + 1
+        self._length = last - first + 1
         self.send_response(HTTPStatus.PARTIAL_CONTENT)
         self.send_header("Content-Type", self.guess_type(str(path)))
-        self.send_header("Content-Range", f"bytes {start}-{end}/{size}")
+        self.send_header("Content-Range", f"bytes {first}-{last}/{size}")
         self.send_header("Content-Length", str(self._length))
+        self.send_header("Last-Modified", modified)
         self.end_headers()
         file = path.open("rb")
-        file.seek(start)
+        file.seek(first)
         return file
