@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from pathlib import Path
 
 import click
@@ -42,20 +43,22 @@ mode_option = click.option(
 )  # fmt: skip
 @click.option(
     "--key", type=click.Path(path_type=Path), metavar="FILE",
-    help="Public SSH key: the installers then demand a signature.",
+    help="Public SSH key: the scripts then demand a signature.",
 )  # fmt: skip
 def windows(target: Target, channel: str, mode: str, out: Path, key: Path | None) -> None:
     """Write the files that point Windows machines to a channel, and print the command that does.
 
-    Registry files, an Intune detection and remediation pair, an item for Group Policy Preferences, and an
-    installer for each flavor that resumes downloads and verifies them.
+    Registry files, an Intune detection and remediation pair, an item for Group Policy Preferences, and for
+    each flavor a script that installs it, resuming and verifying the download, and one that moves users with
+    their home to its current version.
     """
     document = describe_channel(read_channel(target, channel))
     public_key = Signer(key=key).public_key() if key else ""
+    line = reg_add(list_setting(document.base_url, channel, Mode(mode)))
     for name, data in render_windows(document, Mode(mode), public_key).items():
         write_atomic(out / name, data)
         click.echo(out / name)
-    click.echo(reg_add(list_setting(document.base_url, channel, Mode(mode))))
+    click.echo(line)
 
 
 @click.command()
@@ -94,13 +97,18 @@ def serve(folder: Path, channel: str, address: str, port: int) -> None:
     base_url = read_document(open_target(str(folder)), channel).base_url
     try:
         with open_server(folder, address, port) as server:
-            base = f"http://{address}:{server.server_port}"
+            base = f"http://{_reachable(address)}:{server.server_port}"
             _explain_serving(base, channel, base_url)
             server.serve_forever()
     except OSError as error:
         raise UsageError(
             f"cannot listen: {error.strerror}", where=f"{address}:{port}", fix="choose another --port"
         ) from None
+
+
+def _reachable(address: str) -> str:
+    """What others call this machine, where it listens at all of its addresses."""
+    return socket.gethostname() if address in ("", "0.0.0.0") else address  # noqa: S104 - compared with
 
 
 def _explain_serving(base: str, channel: str, base_url: str) -> None:

@@ -1,4 +1,4 @@
-"""Files that point Windows machines to a channel, and that install from it where wsl.exe cannot.
+"""Files that point Windows machines to a channel, install from it where wsl.exe cannot, and move users on.
 
 The value belongs into the 64-bit view of the registry, as a string; any other type and wsl.exe ignores it
 (microsoft/WSL src/windows/common/Distribution.cpp, src/windows/common/registry.cpp).
@@ -6,6 +6,7 @@ The value belongs into the 64-bit view of the registry, as a string; any other t
 
 from __future__ import annotations
 
+import uuid
 from dataclasses import dataclass
 from enum import Enum
 
@@ -46,8 +47,8 @@ def list_setting(base_url: str, channel: str, mode: Mode) -> Setting:
 
 
 def render_windows(document: ChannelDocument, mode: Mode, public_key: str) -> dict[str, bytes]:
-    """Name -> content of all files for `document`, ASCII with CRLF. With `public_key` the installers demand
-    a signature by it. Raises UsageError for an address that one of the languages cannot express."""
+    """Name -> content of all files for `document`, ASCII with CRLF. With `public_key` the scripts demand a
+    signature by it. Raises UsageError for an address that one of the languages cannot express."""
     setting = list_setting(document.base_url, document.channel, mode)
     texts = {
         "set.reg": _reg(f"{registry(setting.value)}={registry(setting.url)}"),
@@ -79,10 +80,10 @@ def _render(template: str, setting: Setting) -> str:
 
 
 def _preferences(setting: Setting) -> str:
-    variables = {
-        name: xml_attribute(text)
-        for name, text in {"key": KEY, "value": setting.value, "url": setting.url}.items()
-    }
+    # An item is known by its number: the same value has the same, so that importing it again replaces it.
+    number = str(uuid.uuid5(uuid.NAMESPACE_URL, f"HKLM/{KEY}/{setting.value}")).upper()
+    texts = {"key": KEY, "value": setting.value, "url": setting.url, "number": f"{{{number}}}"}
+    variables = {name: xml_attribute(text) for name, text in texts.items()}
     return render_shipped("windows/group-policy-preferences.xml.j2", variables)
 
 

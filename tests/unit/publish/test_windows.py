@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shlex
 from dataclasses import replace
 from xml.etree import ElementTree
 
+import jsonschema
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from builder.core.errors import UsageError
+from builder.core.resources import resource_folder
 from builder.publish.channel import Channel, describe_channel
 from builder.publish.quoting import command_line, powershell, registry, xml_attribute
 from builder.publish.windows import Mode, list_setting, reg_add, render_windows
@@ -117,3 +120,80 @@ def test_an_installer_demands_the_signature_it_was_made_for():
     script = files(HOSTILE, key=KEY)["install-dev.ps1"]
     assert f"$publicKey = {powershell(KEY)}\n" in script
     assert "$publicKey = ''\n" in files()["install-dev.ps1"]
+
+
+def test_the_item_for_group_policy_preferences_has_what_such_items_have():
+    root = ElementTree.fromstring(files(HOSTILE)["group-policy-preferences.xml"])
+    shape = [(node.tag, sorted(node.attrib)) for node in root.iter()]
+    assert shape == [
+        ("RegistrySettings", ["clsid"]),
+        ("Registry", ["bypassErrors", "clsid", "image", "name", "status", "uid"]),
+        (
+            "Properties",
+            ["action", "default", "displayDecimal", "hive", "key", "name", "type", "value"],
+        ),
+    ]
+    guid = r"\{[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}\}"
+    assert all(re.fullmatch(guid, node.get("clsid", "{}")) for node in (root, root[0]))
+    assert re.fullmatch(guid, root[0].get("uid", ""))
+    properties = root[0][0]
+    assert (properties.get("action"), properties.get("hive")) == ("U", "HKEY_LOCAL_MACHINE")
+    other = ElementTree.fromstring(files(HOSTILE, Mode.APPEND)["group-policy-preferences.xml"])
+    assert other[0].get("uid") != root[0].get("uid")
+
+
+SCRIPTED = {
+    "type": "object",
+    "additionalProperties": {
+        "type": "object",
+        "propertyNames": {"enum": ["amd64", "arm64"]},
+        "additionalProperties": {
+            "type": "object",
+            "required": ["version", "name", "url", "sha256", "size"],
+            "additionalProperties": False,
+            "properties": {
+                "version": {"type": "string"},
+                "name": {"type": "string", "pattern": "^[a-zA-Z0-9._-]{1,256}$"},
+                "url": {"type": "string", "pattern": "^(https?|file)://"},
+                "sha256": {"type": "string", "pattern": "^[0-9a-f]{64}$"},
+                "size": {"type": "integer"},
+            },
+        },
+    },
+}
+"""What scripts for PowerShell read of `latest.json`."""
+
+
+def test_the_catalog_offers_what_the_scripts_read():
+    from builder.publish.render import render_channel
+
+    written = render_channel(describe_channel(with_base(BASE)), "")
+    jsonschema.validate(json.loads(written["latest.json"]), SCRIPTED)
+    assert "latest.json" in written["SHA256SUMS"].decode()
+    for script in ("install-dev.ps1", "migrate-dev.ps1"):
+        names = set(re.findall(r"\$[iI]mage\.(\w+)", files()[script]))
+        assert names <= {"version", "name", "url", "sha256", "size"}
+
+
+def test_the_migration_carries_its_helper_unchanged():
+    script = files(HOSTILE)["migrate-dev.ps1"]
+    helper = (resource_folder("templates") / "windows/migrate-home.sh").read_text()
+    assert script.count("\n$helper = @'\n") == 1
+    assert script.partition("\n$helper = @'\n")[2].partition("\n'@\n")[0] + "\n" == helper
+    assert "\r" not in helper and helper.isascii()
+
+
+def test_the_migration_asks_its_helper_only_for_what_it_knows():
+    script = files()["migrate-dev.ps1"]
+    head, _, rest = script.partition("\n$helper = @'\n")
+    helper, _, tail = rest.partition("\n'@\n")
+    asked = set(re.findall(r"(?:Arguments|ToArguments) \(?'(\w+)", head + tail))
+    asked |= set(re.findall(r"migrate-home\.sh (\w+)", tail))
+    assert asked == set(re.findall(r"^do_(\w+)\(\)", helper, re.MULTILINE))
+
+
+def test_no_line_of_a_script_can_be_what_a_name_or_an_address_says():
+    plain, hostile = files(), files(HOSTILE, key=KEY)
+    for name in plain:
+        if name.endswith(".ps1"):
+            assert plain[name].count("\n") == hostile[name].count("\n")
