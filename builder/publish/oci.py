@@ -49,7 +49,7 @@ class OciTarget:
         try:
             endpoint = locate_repository(name.rstrip("/"), insecure=True if scheme == "oci+http" else None)
         except ResolveError as error:
-            raise UsageError(error.message, where=address) from None
+            raise UsageError(error.message, where=address, fix="write oci://HOST[:PORT]/PATH") from None
         self._scheme = scheme
         self._repository = Repository(endpoint, http=http, environment=environment)
         self._has_empty = False

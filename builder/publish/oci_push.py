@@ -92,7 +92,8 @@ class _Upload:
             return has_blob(self._repository, self._blob) or self._give_up()
         self._repository.require(answer, self._place, 201, 204)
         self._compare(answer.headers.get("docker-content-digest", ""))
-        self._count(len(rest))
+        if rest:
+            self._count(len(rest))
         return True
 
     def _compare(self, digest: str) -> None:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import os
+
 from builder.core.errors import UsageError
 from builder.core.http import without_login
 from builder.model.catalog import Settings
 from builder.publish.choose import open_target
+from builder.publish.directory import DirectoryTarget
 from builder.publish.oci import OciTarget
 from builder.publish.read import read_settings
 from builder.publish.split import SplitTarget
@@ -23,7 +26,9 @@ def open_catalog(address: str, lists: str = "", *, create: bool = False) -> Targ
     """
     images = open_target(address, create=create)
     if lists:
-        return SplitTarget(images, open_target(lists, create=create), _readers_url(address, images))
+        apart = open_target(lists, create=create)
+        name = os.path.abspath(apart.place) if isinstance(apart, DirectoryTarget) else apart.place
+        return SplitTarget(images, apart, lists_at=name, images_url=_readers_url(address, images))
     settings = read_settings(images)
     if settings and settings.lists_at:
         raise UsageError(f"the lists of the catalog are at {settings.lists_at}", where=images.place, fix=_TWO)

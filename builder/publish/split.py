@@ -15,22 +15,20 @@ from builder.publish.target import Capabilities, Count, Info, Target
 
 
 class SplitTarget:
-    """Lists and pages are at `lists`, everything that they are made from at `images`. `images_url` is where
-    anybody downloads images, "" if that does not follow from where they are."""
+    """Lists and pages are at `lists`, everything that they are made from at `images`.
 
-    def __init__(self, images: Target, lists: Target, images_url: str = "") -> None:
+    `lists_at` is what to call the former in the settings, without secrets. `images_url` is where anybody
+    downloads images, "" if that does not follow from where they are.
+    """
+
+    def __init__(self, images: Target, lists: Target, *, lists_at: str, images_url: str = "") -> None:
         self._images, self._lists = images, lists
-        self.images_url = images_url
+        self.lists_at, self.images_url = lists_at, images_url
 
     @property
     def place(self) -> str:
         """Where the images are."""
         return self._images.place
-
-    @property
-    def lists_at(self) -> str:
-        """Where the lists are, without secrets."""
-        return self._lists.place
 
     def capabilities(self) -> Capabilities:
         """What holds in both places."""

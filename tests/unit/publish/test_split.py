@@ -77,7 +77,10 @@ def test_a_digest_may_be_the_address(tmp_path: Path) -> None:
     assert archive and archive.url == url.replace("{sha256}", archive.sha256.removeprefix("0x"))
 
 
-def test_who_forgets_where_the_lists_are_is_told(target: Target, tmp_path: Path) -> None:
+def test_who_forgets_where_the_lists_are_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    split = open_catalog("images", "lists", create=True)
+    set_up(split, lambda before: before or place_lists(Settings(base_url=BASE), split, IMAGES))
     with pytest.raises(UsageError, match=f"the lists of the catalog are at {tmp_path}/lists") as caught:
         open_catalog(str(tmp_path / "images"))
     assert "--index-to" in caught.value.fix
