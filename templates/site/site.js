@@ -187,8 +187,9 @@ function startSearch(input) {
     }
   });
   input.closest("search").hidden = false;
-  if (location.hash.startsWith("#q=")) {
-    input.value = decodeURIComponent(location.hash.slice(3));
+  const shared = new URLSearchParams(location.hash.slice(1)).get("q");
+  if (shared) {
+    input.value = shared;
     load();
     show();
   }

@@ -190,6 +190,19 @@ def test_the_first_stop_of_the_keyboard_skips_to_the_content(browser: Browser, b
     assert page.evaluate("document.activeElement.id") == "content"
 
 
+def test_the_policy_of_a_page_forbids_other_scripts(browser: Browser, base: str):
+    page = visit(browser, f"{base}/index.html")
+    page.evaluate(
+        """() => {
+            const script = document.createElement("script");
+            script.textContent = "window.smuggled = true";
+            document.body.append(script);
+        }"""
+    )
+    assert page.evaluate("window.smuggled") is None
+    assert "Content Security Policy" in COMPLAINTS.pop()
+
+
 @pytest.mark.parametrize("width", [320, 1280])
 def test_nothing_is_wider_than_the_window(browser: Browser, sample: Path, width: int):
     for path in PAGES:

@@ -38,21 +38,24 @@ def install_by_channel(release: Release) -> dict[str, list[str]]:
 
 
 def install_from_file(release: Release) -> Iterator[Block]:
-    """For each architecture how to fetch the image, compare its digest and install it under its own name,
-    without any setting of the machine."""
+    """For each architecture how to fetch the image and install it under its own name if its digest is right,
+    without any setting of the machine. One statement does both: of lines that are pasted into a prompt, an
+    error in one does not keep the next from running."""
     for image in release.images:
         file, fetch = _fetch(image.url, image.image.path)
-        digest = image.image.sha256.upper()
-        compare = f"if ((Get-FileHash -LiteralPath {file}).Hash -ne '{digest}') {{ throw 'wrong bytes' }}"
-        install = f"wsl --install --from-file {file} --name {word(release.name)}"
-        yield Block(title=f"On {describe_machine(image)}", lines=(*fetch, compare, install))
+        lines = (
+            f"if ((Get-FileHash -LiteralPath {file}).Hash -eq '{image.image.sha256.upper()}') {{",
+            f"  wsl --install --from-file {file} --name {word(release.name)}",
+            "} else { Write-Error 'This is not the file that was published.' }",
+        )
+        yield Block(title=f"On {describe_machine(image)}", lines=(*fetch, *lines))
 
 
-def verify_signature(site: Site, release: Release) -> Iterator[Block]:
-    """For a signed catalog, how to see that its publisher vouches for `release`; nothing for any other."""
+def verify_signature(site: Site, release: Release) -> tuple[str, ...]:
+    """For a signed catalog the lines that show whether its publisher vouches for `release`, else none."""
     channels = [offer.channel for offer in release.offers if not offer.withdrawn]
     if not site.signed or not channels:
-        return
+        return ()
     folder = join_url(site.base_url, channels[0])
     fetch = [_fetch_here(f"{folder}/{name}", name) for name in (SUMS, SUMS + SIGNATURE)]
     check = (
@@ -61,7 +64,7 @@ def verify_signature(site: Site, release: Release) -> Iterator[Block]:
     )
     digests = ",".join(f"'{image.image.sha256}'" for image in release.images)
     look = f"Select-String -SimpleMatch {digests} {SUMS}"
-    yield Block(title="Signature", lines=(*fetch, check, look))
+    return (*fetch, check, look)
 
 
 def word(name: str) -> str:

@@ -95,7 +95,7 @@ def _version_page(
             "contents": contents,
             "image": image,
             "changes": _compare(before, contents),
-            "signature": tuple(commands.verify_signature(site, release)),
+            "signature": commands.verify_signature(site, release),
         }
 
     variables = {"release": release, "previous": previous, "signed": site.signed}

@@ -208,6 +208,13 @@ def test_commands_fit_the_address_of_the_catalog(
     assert any(used in line for line in lines if "Get-FileHash" in line)
 
 
+def test_a_file_is_installed_only_by_the_statement_that_compared_it(tmp_path: Path):
+    lines = list(commands(tmp_path))
+    compare = next(number for number, line in enumerate(lines) if "Get-FileHash" in line)
+    assert lines[compare].endswith("{") and lines[compare + 1].startswith("  wsl --install --from-file")
+    assert lines[compare + 2].startswith("} else {"), "a prompt runs what was pasted line by line"
+
+
 @pytest.mark.parametrize(
     ("size", "text"),
     [(0, "0 B"), (999, "999 B"), (1000, "1.00 kB"), (71_400_000, "71.4 MB"), (214_048_576, "214 MB"),
