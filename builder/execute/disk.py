@@ -66,18 +66,6 @@ def remove_tree(folder: Path) -> None:
         shutil.rmtree(doomed)
 
 
-def size_on_disk(folder: Path) -> int:
-    """The bytes that the blocks of all files below `folder` take."""
-    total, stack = 0, [os.fspath(folder)]
-    while stack:
-        with os.scandir(stack.pop()) as items:
-            for item in items:
-                total += item.stat(follow_symlinks=False).st_blocks * 512
-                if item.is_dir(follow_symlinks=False):
-                    stack.append(item.path)
-    return total
-
-
 def check_space(folder: Path, needed: int, *, fix: str = _FIX) -> None:
     """Raise ExecuteError with `fix` unless the file system of `folder` has `needed` bytes left."""
     free = shutil.disk_usage(folder).free

@@ -10,7 +10,8 @@ from dataclasses import replace
 
 from builder.execute.layers.difference import move_changes, take_snapshot
 from builder.execute.layers.form import copy_metadata
-from builder.execute.layers.merge import Place, merge_layers
+from builder.execute.layers.listing import Listed, list_layer
+from builder.execute.layers.merge import merge_layers
 from builder.execute.layers.unpack import unpack_entries
 from builder.execute.layers.view import join
 from builder.execute.store import Draft
@@ -26,7 +27,9 @@ def flattened(spec: ContainerSpec, draft: Draft) -> Iterator[ContainerSpec]:
     folder.mkdir()
     tree, upper = os.fsencode(folder), os.fsencode(draft.diff)
     layers = tuple(os.fsencode(path) for path in reversed(spec.root.lower))
-    unpack_entries(tree, merge_layers(tuple(Place(str(path), path) for path in layers)))
+    unpack_entries(
+        tree, merge_layers(tuple(Listed(os.fsdecode(path), path, list_layer(path)[0]) for path in layers))
+    )
     copy_metadata(upper, os.lstat(upper), tree)
     _make_missing(tree, spec.mounts)
     before = take_snapshot(tree)

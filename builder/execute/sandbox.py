@@ -18,7 +18,7 @@ from builder.execute.engine import Layer, StepFailedError
 from builder.execute.flat import flattened
 from builder.execute.layers.form import copy_metadata
 from builder.execute.layers.lay import lay_entries
-from builder.execute.layers.merge import Place, merge_layers
+from builder.execute.layers.merge import merge_layers
 from builder.execute.layers.remove import remove_matches
 from builder.execute.layers.unpack import unpack_entries
 from builder.execute.layers.view import View, image_path
@@ -127,8 +127,7 @@ class SandboxEngine:
 
     def entries(self, layer: Layer) -> Iterator[Entry]:
         """See Engine."""
-        fillings = map(self.store.filling, reversed(layer.chain))
-        return merge_layers(tuple(map(Place, fillings, self._below(layer.chain))))
+        return merge_layers(tuple(map(self.store.listed, reversed(layer.chain))))
 
     def fingerprint(self, layer: Layer) -> str:
         """See Engine."""

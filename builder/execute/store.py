@@ -1,4 +1,4 @@
-"""Keeps layers on disk: `CACHE/layers/KEY/{diff,meta.json}` with KEY the first 32 hex digits of the key.
+"""Keeps layers on disk: `CACHE/layers/KEY/{diff,listing,meta.json}`, KEY the first 32 digits of the key.
 
 A layer is written beside its place, in a directory whose lock its writer holds, and published by rename;
 what a killed build left has no holder and is collected by the next one. Who uses a layer holds a shared
@@ -25,12 +25,12 @@ from builder.execute.disk import (
     lock_folder,
     remove_tree,
     remove_unused,
-    size_on_disk,
 )
 from builder.execute.layers.form import flavour
+from builder.execute.layers.listing import Listed, list_layer, load_listing, save_listing
 
 DEFAULT_LIMIT = 20 * 2**30
-_FORMAT = 2
+_FORMAT = 3
 _KEY_DIGITS = 32
 
 
@@ -122,6 +122,11 @@ class Store:
         assert record is not None, f"layer {key} is held, so it is there"
         return record.filling
 
+    def listed(self, key: str) -> Listed:
+        """What is in the layer `key`."""
+        root = os.fsencode(self.diff(key))
+        return Listed(self.filling(key), root, load_listing(self._folder(key) / "listing", root))
+
     def failed_diff(self, key: str) -> Path:
         """Where the tree that the failed step of `key` left lies."""
         return self._failed / key[:_KEY_DIGITS] / "diff"
@@ -205,11 +210,12 @@ class Store:
 
     def _finish(self, draft: Draft, key: str, chain: tuple[str, ...], place: Path) -> None:
         remove_tree(draft.work)
+        listing, size = list_layer(os.fsencode(draft.diff))
         record = Record(
             format=_FORMAT,
             key=key,
             chain=chain,
-            size=size_on_disk(draft.diff),
+            size=size + save_listing(draft.folder / "listing", listing),
             filling=secrets.token_hex(32),
         )
         write_atomic(draft.folder / "meta.json", json.dumps(asdict(record)).encode())

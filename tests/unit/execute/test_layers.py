@@ -8,8 +8,9 @@ import pytest
 
 from builder.core.errors import ExecuteError
 from builder.execute.layers.lay import write_content
+from builder.execute.layers.listing import Listed, list_layer, load_listing, save_listing
 from builder.execute.layers.match import matches
-from builder.execute.layers.merge import Place, merge_layers
+from builder.execute.layers.merge import merge_layers
 from builder.execute.layers.view import View
 from builder.model.entry import Kind
 from builder.model.operation import Content
@@ -54,8 +55,25 @@ def test_a_loop_of_links_is_an_error(layers):
         View(layers).find(b"loop", follow=True)
 
 
+def listed(identity: str, root: bytes) -> Listed:
+    return Listed(identity, root, list_layer(root)[0])
+
+
+def test_a_listing_is_kept_whole_or_made_anew(layers, tmp_path):
+    listing, size = list_layer(layers[0])
+    file = tmp_path / "listing"
+    assert save_listing(file, listing) == file.stat().st_size and size > 0
+    assert load_listing(file, b"/nowhere") == listing
+    data = bytearray(file.read_bytes())
+    data[-1] ^= 1
+    file.write_bytes(data)
+    assert load_listing(file, layers[0]) == listing
+    file.unlink()
+    assert load_listing(file, layers[0]) == listing
+
+
 def test_layers_merge_in_the_order_of_the_tree(layers):
-    entries = list(merge_layers((Place("t", layers[0]), Place("b", layers[1]))))
+    entries = list(merge_layers((listed("t", layers[0]), listed("b", layers[1]))))
     assert [entry.path for entry in entries] == [
         b"doc",
         b"loop",
