@@ -12,7 +12,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from builder.publish.target import BusyError, MissingError, Target
+from builder.publish.target import BusyError, ConflictError, MissingError, Target
 
 _FOLDER = ".guard/"
 _ATTEMPTS = 60
@@ -34,6 +34,16 @@ def claimed(target: Target, path: str) -> Iterator[float]:
         yield now
     finally:
         target.delete(mine)
+
+
+def put_claimed(target: Target, path: str, data: bytes, if_match: str) -> None:
+    """Write `data` as `path` if what is there has the tag `if_match` ("": if nothing is), while nobody else
+    has a claim. Raises ConflictError, BusyError."""
+    with claimed(target, path):
+        found = target.stat(path)
+        if (found.tag if found else "") != if_match:
+            raise ConflictError("was written by somebody else meanwhile", where=f"{target.place}/{path}")
+        target.put_bytes(path, data)
 
 
 @contextmanager

@@ -14,7 +14,7 @@ from pathlib import Path
 from builder.core.digests import sha256_file
 from builder.core.errors import ResolveError, UsageError
 from builder.core.http import Http
-from builder.publish.claims import claimed, is_claim, locked
+from builder.publish.claims import is_claim, locked, put_claimed
 from builder.publish.layout import DIGEST
 from builder.publish.oci_artifact import (
     EMPTY,
@@ -27,7 +27,7 @@ from builder.publish.oci_artifact import (
 from builder.publish.oci_names import is_shortened, may_be_below, path_of, tag_of
 from builder.publish.oci_push import push_blob
 from builder.publish.oci_repository import Repository, publish_errors
-from builder.publish.target import Capabilities, ConflictError, Count, Info, MissingError
+from builder.publish.target import Capabilities, Count, Info, MissingError
 from builder.sources.oci.manifest import Descriptor
 from builder.sources.oci.reference import locate_repository
 
@@ -103,14 +103,12 @@ class OciTarget:
 
     def put_bytes(self, path: str, data: bytes, *, if_match: str = "", if_absent: bool = False) -> None:
         """With a condition, while nobody else has a claim."""
-        if not if_match and not if_absent:
-            self._put(path, data)
+        if if_match or if_absent:
+            put_claimed(self, path, data, if_match)
             return
-        with claimed(self, path):
-            found = self.stat(path)
-            if (found.tag if found else "") != if_match:
-                raise ConflictError("was written by somebody else meanwhile", where=f"{self.place}/{path}")
-            self._put(path, data)
+        blob = describe_bytes(data)
+        self._push(blob, data)
+        self._put_artifact(path, blob, keep_small(data))
 
     def list(self, prefix: str) -> tuple[str, ...]:
         """From the list of tags."""
@@ -134,11 +132,6 @@ class OciTarget:
             return None
         with publish_errors():
             return found[0], parse_artifact(found[1], f"{self.place}/{path}")
-
-    def _put(self, path: str, data: bytes) -> None:
-        blob = describe_bytes(data)
-        self._push(blob, data)
-        self._put_artifact(path, blob, keep_small(data))
 
     def _put_artifact(self, path: str, blob: Descriptor, data: bytes | None) -> None:
         """Let the tag of `path` stand for `blob`, which is there."""

@@ -11,6 +11,7 @@ from email.utils import parsedate_to_datetime
 from typing import BinaryIO
 from urllib.parse import urljoin, urlsplit
 
+from builder.core.digests import sha256_bytes
 from builder.core.errors import PublishError, ResolveError
 from builder.core.http import Answer, Http, NotFoundError, UnreachableError
 from builder.publish.oci_artifact import MANIFEST
@@ -59,7 +60,7 @@ class Repository:
         if answer.status == 404:
             return None
         self.require(answer, f"/manifests/{wanted}", 200)
-        return answer.headers.get("docker-content-digest", ""), answer.body
+        return f"sha256:{sha256_bytes(answer.body)}", answer.body
 
     def put_manifest(self, tag: str, manifest: bytes) -> None:
         """Let `tag` stand for `manifest`, whose blobs are there.
