@@ -6,6 +6,8 @@ import threading
 from collections.abc import Generator, Iterable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
 from typing import Protocol
 
 from builder.core.blobs import Blobs
@@ -115,9 +117,14 @@ def _counted(chunks: Iterable[bytes], meter: Meter, stop: threading.Event) -> It
 
 
 def merge_tars(tars: Iterable[UnfoldedTar], blobs: Blobs, where: str) -> Tree:
-    """The tree that layers among `blobs`, the lowest first, make. Raises ResolveError."""
+    """The tree that layers among `blobs`, the lowest first, make; not to be changed. Raises ResolveError."""
+    return _merge(tuple((tar.sha256, blobs.path(tar.sha256)) for tar in tars), where)
+
+
+@lru_cache(maxsize=1)  # a build asks when it resolves and when it fills its base
+def _merge(tars: tuple[tuple[str, Path], ...], where: str) -> Tree:
     tree = Tree()
-    for number, tar in enumerate(tars, 1):
+    for number, (digest, path) in enumerate(tars, 1):
         name = f"{where}, layer {number}"
-        tree.apply(scan_tar(blobs.path(tar.sha256), tar.sha256, name), name)
+        tree.apply(scan_tar(path, digest, name), name)
     return tree
