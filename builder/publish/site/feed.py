@@ -55,11 +55,8 @@ def describe_feed(site: Site, channel: str) -> Feed:
         for offer in release.offers
         if offer.channel == channel
     ]
-    news = sorted(
-        (_news(site, base, offer, release) for offer, release in offered),
-        key=lambda one: (one.updated, one.id),
-        reverse=True,
-    )
+    newest = sorted(offered, key=lambda pair: (_updated(pair[0]), pair[1].name), reverse=True)[:_ENTRIES]
+    news = tuple(_news(site, base, offer, release) for offer, release in newest)
     return Feed(
         id=_identify(site, channel),
         title=_clean(f"{site.title}: {channel}"),
@@ -67,7 +64,7 @@ def describe_feed(site: Site, channel: str) -> Feed:
         itself=address(base, path),
         updated=news[0].updated if news else _NEVER,
         author=_clean(site.title),
-        news=tuple(news[:_ENTRIES]),
+        news=news,
     )
 
 
@@ -80,9 +77,14 @@ def _news(site: Site, base: str, offer: Offer, release: Release) -> News:
         author=_clean(owner),
         category=release.flavor,
         published=offer.published,
-        updated=max(offer.published, offer.marked),
+        updated=_updated(offer),
         summary=_clean(_summarise(offer, release)),
     )
+
+
+def _updated(offer: Offer) -> str:
+    """When something was decided about it last."""
+    return max(offer.published, offer.marked)
 
 
 def _decided(offer: Offer) -> str:
