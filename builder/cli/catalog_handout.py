@@ -25,7 +25,7 @@ from builder.publish.read import read_channel, read_document
 from builder.publish.serve import open_server
 from builder.publish.sign import Signer
 from builder.publish.target import Target
-from builder.publish.windows import Mode, list_setting, reg_add, render_windows
+from builder.publish.windows import Mode, list_setting, reg_add, reg_delete, render_windows
 
 mode_option = click.option(
     "--mode", type=click.Choice([mode.value for mode in Mode]), default=Mode.REPLACE.value,
@@ -113,8 +113,13 @@ def _reachable(address: str) -> str:
 
 def _explain_serving(base: str, channel: str, base_url: str) -> None:
     click.echo(f"serving {base}; in an elevated prompt on Windows:")
-    for mode in Mode:
-        click.echo(f"  {reg_add(list_setting(base, channel, mode))}")
+    settings = [list_setting(base, channel, mode) for mode in Mode]
+    click.echo(f"  {reg_add(settings[0])}")
+    click.echo("or, to keep Microsoft's list as well:")
+    click.echo(f"  {reg_add(settings[1])}")
+    click.echo("and when you are done:")
+    for setting in settings:
+        click.echo(f"  {reg_delete(setting)}")
     if base_url.rstrip("/") != base:
         click.echo(
             f"the lists lead to {base_url}: to install from here, "

@@ -70,6 +70,11 @@ def reg_add(setting: Setting, *, in_file: bool = False) -> str:
     return f'reg add "HKLM\\{KEY}" /v {setting.value} /t REG_SZ /d {url} /f /reg:64'
 
 
+def reg_delete(setting: Setting) -> str:
+    """The command that undoes `reg_add`: WSL then reads Microsoft's list alone."""
+    return f'reg delete "HKLM\\{KEY}" /v {setting.value} /f /reg:64'
+
+
 def _reg(line: str) -> str:
     return f"Windows Registry Editor Version 5.00\n\n[HKEY_LOCAL_MACHINE\\{KEY}]\n{line}\n\n"
 

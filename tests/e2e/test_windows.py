@@ -13,7 +13,7 @@ import pytest
 
 from builder.core.errors import UsageError
 from builder.publish.channel import describe_channel
-from builder.publish.windows import KEY, Mode, list_setting, reg_add, render_windows
+from builder.publish.windows import KEY, Mode, list_setting, reg_add, reg_delete, render_windows
 from tests.conftest import require
 from tests.unit.publish.test_windows import with_base
 
@@ -78,54 +78,63 @@ def run_wine(folder: Path, script: str, status: int = 0) -> str:
     return done.stdout.decode()
 
 
-Query = Callable[[str, str], dict[str, str]]
+Values = dict[str, str]
+Run = Callable[[list[str]], list[tuple[Values, Values]]]
 
 
 @pytest.fixture
-def query(prefix: Path) -> Query:
-    """`query(script, view)` runs `script` and then gives name -> value of the key in a view."""
+def registry_after(prefix: Path) -> Run:
+    """`registry_after(commands)` runs them one after the other, and gives name -> value of the key in the
+    64 and in the 32 bit view after each. A session of Wine takes longer than all its commands."""
 
-    def ask(script: str, view: str = "64") -> dict[str, str]:
-        marked = f"{script}\necho MARK\nwine reg query 'HKLM\\{KEY}' /reg:{view} || true\n"
-        rows = run_wine(prefix, marked).partition("MARK\n")[2].splitlines()
-        fields = [row.strip().split("    ", 2) for row in rows if "    REG_" in row]
-        assert all(kind == "REG_SZ" for _, kind, _ in fields)
-        return {name: value for name, _, value in fields}
+    def run(commands: list[str]) -> list[tuple[Values, Values]]:
+        views = "".join(f"echo MARK\nwine reg query 'HKLM\\{KEY}' /reg:{view} || true\n" for view in (64, 32))
+        parts = run_wine(prefix, "".join(f"{command}\n{views}" for command in commands)).split("MARK\n")[1:]
+        values = [read_values(part) for part in parts]
+        return list(zip(values[::2], values[1::2], strict=True))
 
-    return ask
+    return run
 
 
-@pytest.fixture
-def written(tmp_path: Path) -> Callable[[dict[str, bytes]], Path]:
-    def write(files: dict[str, bytes]) -> Path:
-        for name, data in files.items():
-            (tmp_path / name).write_bytes(data)
-        return tmp_path
+def read_values(text: str) -> Values:
+    """What `reg query` shows."""
+    rows = [row.strip().split("    ", 2) for row in text.splitlines() if "    REG_" in row]
+    assert all(kind == "REG_SZ" for _, kind, _ in rows)
+    return {name: value for name, _, value in rows}
 
-    return write
+
+def write(folder: Path, files: dict[str, bytes]) -> Path:
+    folder.mkdir()
+    for name, data in files.items():
+        (folder / name).write_bytes(data)
+    return folder
 
 
 @pytest.mark.parametrize("mode", Mode)
-@pytest.mark.parametrize("url", ADDRESSES)
-def test_a_registry_file_sets_the_value_in_the_64_bit_view_and_another_deletes_it(url, mode, query, written):
-    folder = written(render(url, mode))
-    setting = list_setting(url, "stable", mode)
-    wanted = {setting.value: setting.url}
-    assert query(f"wine reg import 'Z:{folder}/set.reg' /reg:64") == wanted
-    assert query("", "32") == {}
-    assert query(f"wine reg import 'Z:{folder}/delete.reg' /reg:64") == {}
+def test_one_file_sets_the_value_in_the_64_bit_view_and_another_deletes_it(mode, registry_after, tmp_path):
+    commands = []
+    for number, url in enumerate(ADDRESSES):
+        folder = write(tmp_path / str(number), render(url, mode))
+        commands += [f"wine reg import 'Z:{folder}/{name}' /reg:64" for name in ("set.reg", "delete.reg")]
+    found = registry_after(commands)
+    settings = [list_setting(url, "stable", mode) for url in ADDRESSES]
+    assert found[::2] == [({setting.value: setting.url}, {}) for setting in settings]
+    assert found[1::2] == [({}, {})] * len(ADDRESSES)
 
 
-@pytest.mark.parametrize("url", ADDRESSES)
-def test_the_batch_file_and_the_line_for_a_prompt_set_the_same(url, query, written):
-    folder = written(render(url))
-    setting = list_setting(url, "stable", Mode.REPLACE)
-    wanted = {setting.value: setting.url}
-    clean = f"wine reg import 'Z:{folder}/delete.reg' /reg:64 || true\n"
-    assert query(f"{clean}wine cmd /d /c 'Z:{folder}/set.cmd'") == wanted
-    if "%PATH%" not in url:
-        (folder / "prompt").write_text(f"{reg_add(setting)}\r\nexit\r\n")
-        assert query(f"{clean}wine cmd /d <'{folder}/prompt'") == wanted
+def test_the_batch_file_and_the_line_for_a_prompt_do_the_same(registry_after, tmp_path):
+    commands, wanted = [], []
+    for number, url in enumerate(ADDRESSES):
+        folder = write(tmp_path / str(number), render(url))
+        setting = list_setting(url, "stable", Mode.REPLACE)
+        (folder / "undo").write_text(f"{reg_delete(setting)}\r\nexit\r\n")
+        commands += [f"wine cmd /d /c 'Z:{folder}/set.cmd'", f"wine cmd /d <'{folder}/undo'"]
+        wanted += [({setting.value: setting.url}, {}), ({}, {})]
+        if "%PATH%" not in url:
+            (folder / "prompt").write_text(f"{reg_add(setting)}\r\nexit\r\n")
+            commands += [f"wine cmd /d <'{folder}/{name}'" for name in ("prompt", "undo")]
+            wanted += wanted[-2:]
+    assert registry_after(commands) == wanted
 
 
 # PowerShell.
