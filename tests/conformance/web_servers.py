@@ -160,22 +160,27 @@ http {{
   server {{
     listen {front};
     location /v2/ {{
+      {pull}
       limit_except GET HEAD {{ auth_basic "push"; auth_basic_user_file {folder}/users; }}
       proxy_pass http://{behind}; proxy_set_header Host $http_host; proxy_set_header Authorization "";
     }}
   }}
 }}
 """
-"""Everybody may read what is behind; to write takes a login."""
+"""To write takes a login; everybody may read what is behind, unless `pull` says otherwise."""
 
 
 @contextmanager
-def guarding_proxy(folder: Path, front: str, behind: str, login: str) -> Iterator[None]:
-    """nginx at `front` before a registry at `behind`, both HOST:PORT; `login` is USER:PASSWORD."""
+def guarding_proxy(
+    folder: Path, front: str, behind: str, login: str, *, everybody: bool = True
+) -> Iterator[None]:
+    """nginx at `front` before a registry at `behind`, both HOST:PORT; `login` is USER:PASSWORD. `everybody`
+    may pull."""
     folder.mkdir()
     user, _, password = login.partition(":")
+    pull = "" if everybody else f'auth_basic "pull"; auth_basic_user_file {folder}/users;'
     (folder / "users").write_text(f"{user}:{{PLAIN}}{password}\n")
-    with running_nginx(folder, GUARD.format(folder=folder, front=front, behind=behind)):
+    with running_nginx(folder, GUARD.format(folder=folder, front=front, behind=behind, pull=pull)):
         yield
 
 
