@@ -7,6 +7,7 @@ import json
 import tarfile
 from collections.abc import Iterator
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import docker
@@ -33,9 +34,7 @@ def place(request: pytest.FixtureRequest, tool, tmp_path: Path) -> Iterator[Plac
     tool(*programs)
     require(BUSYBOX.exists(), "not installed: busybox-static (tests/install-tools installs it)")
     with running() as address, open_place(tmp_path) as opened:
-        place = Place(
-            folder=opened.folder, archive=opened.archive, cache=opened.cache, env={"DOCKER_HOST": address}
-        )
+        place = replace(opened, env={"DOCKER_HOST": address})
         place.build(place.write(steps=("echo 1 > /opt/one",), more=CACHED), "--engine", "docker")
         yield place
 
@@ -106,6 +105,18 @@ def test_pruning_takes_all_that_is_ours_and_nothing_else(place: Place, client: d
 
 
 @pytest.mark.parametrize("place", ["docker"], indirect=True)
+def test_what_was_built_of_a_dockerfile_goes_unless_it_has_a_name(
+    place: Place, client: docker.DockerClient
+) -> None:
+    text = b"FROM scratch\nLABEL org.wslimg=dockerfile of=%d\n"
+    for number, name in ((1, None), (2, "localhost/named")):
+        client.images.build(fileobj=io.BytesIO(text % number), tag=name)
+    wslimg(place, "cache", "prune")
+    (left,) = client.images.list(all=True)
+    assert (left.labels["of"], left.tags) == ("2", ["localhost/named:latest"])
+
+
+@pytest.mark.parametrize("place", ["docker"], indirect=True)
 def test_below_the_limit_all_stays(place: Place) -> None:
     before = kept(place)
     output, _ = wslimg(place, "cache", "prune", "--limit", "10GB")
@@ -133,15 +144,15 @@ def test_a_running_build_keeps_its_layers(place: Place) -> None:
         _, messages = wslimg(place, "cache", "prune")
         assert "the container engine is left out: " in messages
         assert "a build is using it\n  fix: wait for its end" in messages
+        _, messages = wslimg(replace(place, cache=place.folder / "other"), "cache", "prune")
+        assert "a build is running a command there (" in messages
         build.communicate()
         assert build.returncode == 0
 
 
 @pytest.mark.parametrize("place", ["docker"], indirect=True)
 def test_an_engine_that_does_not_answer_is_left_out(place: Place) -> None:
-    dead = Place(
-        folder=place.folder, archive=place.archive, cache=place.cache, env={"DOCKER_HOST": "unix:///nowhere"}
-    )
+    dead = replace(place, env={"DOCKER_HOST": "unix:///nowhere"})
     for words in (("cache", "ls"), ("cache", "prune")):
         output, messages = wslimg(dead, *words, status=ExitCode.OK)
         assert "layers" in output or "freed" in output
