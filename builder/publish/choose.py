@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from builder.core.errors import UsageError
 from builder.publish.directory import DirectoryTarget
 from builder.publish.oci import OciTarget
+from builder.publish.rclone import PREFIX, RcloneTarget
 from builder.publish.target import Target
 from builder.publish.web_address import WEB_ADDRESSES, open_web
 
@@ -25,6 +28,19 @@ def open_target(address: str, *, create: bool = False) -> Target:
         return open_web(address, os.environ)
     if address.startswith(("oci://", "oci+http://")):
         return OciTarget(address)
+    if address.startswith(("s3://", "az://", "abfs://", "abfss://", "gs://")):
+        with _extra(address, "cloud"):
+            from builder.publish.objects_address import open_objects
+
+            return open_objects(address)
+    if address.startswith("smb://"):
+        with _extra(address, "smb"):
+            from builder.publish.smb import SmbTarget
+            from builder.publish.smb_address import parse_share
+
+            return SmbTarget(parse_share(address))
+    if address.startswith(PREFIX):
+        return RcloneTarget(address)
     path = address.removeprefix(_FILE)
     if "://" in path:
         raise UsageError(
@@ -33,6 +49,21 @@ def open_target(address: str, *, create: bool = False) -> Target:
             fix="give a folder, a mounted share, an http(s):// address that takes PUT, or oci://HOST/PATH",
         )
     return DirectoryTarget(_make(Path(path)) if create else Path(path))
+
+
+@contextmanager
+def _extra(address: str, name: str) -> Iterator[None]:
+    """What is imported in the block comes with the extra `name` of wslimg."""
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        if error.name is None or error.name.startswith("builder"):
+            raise
+        raise UsageError(
+            f"addresses of this kind need the package {error.name}",
+            where=address,
+            fix=f"pip install 'wslimg[{name}]'",
+        ) from None
 
 
 def _make(folder: Path) -> Path:

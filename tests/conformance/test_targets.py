@@ -5,11 +5,11 @@ from __future__ import annotations
 import multiprocessing
 import os
 import random
-import signal
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 
 import pytest
@@ -25,27 +25,32 @@ from builder.publish.target import BusyError, ConflictError, MissingError, Targe
 from builder.publish.verify import verify_catalog
 from builder.publish.web import WebTarget
 from builder.wsl.lists import parse_list
-from tests.conformance.targets import ROWS, Open, Row
+from tests.conformance.publisher import Place, publish_in_process
+from tests.conformance.targets import ROWS, Row
 from tests.conformance.web_servers import dav_server
 from tests.unit.publish.catalogs import BASE, add
 
 
 @pytest.fixture(params=[pytest.param(row, id=row.name, marks=row.marks) for row in ROWS])
-def open_place(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Open]:
+def open_place(
+    request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Place]:
     row: Row = request.param
     (tmp_path / "place").mkdir()
     with row.start(tmp_path / "place") as place:
+        for name, value in place.environment.items():
+            monkeypatch.setenv(name, value)
         yield place
 
 
 @pytest.fixture
-def publishers(request: pytest.FixtureRequest, open_place: Open) -> int:
+def publishers(request: pytest.FixtureRequest, open_place: Place) -> int:
     row: Row = request.node.callspec.params["open_place"]
     return row.publishers
 
 
 @pytest.fixture
-def target(open_place: Open) -> Target:
+def target(open_place: Place) -> Target:
     return open_place()
 
 
@@ -85,7 +90,7 @@ def test_a_listing_has_every_file_below_and_nothing_else(target: Target):
     assert target.list("a/b/") == ("a/b/c/3",)
 
 
-def test_only_one_of_many_creates_a_file(open_place: Open):
+def test_only_one_of_many_creates_a_file(open_place: Place):
     def create(number: int) -> bool:
         try:
             open_place().put_bytes("claim", b"%d" % number, if_absent=True)
@@ -109,7 +114,7 @@ def test_a_condition_that_does_not_hold_changes_nothing(target: Target):
     assert target.get("x") == b"two" and target.stat("y") is None
 
 
-def test_no_update_is_lost_under_conditions(open_place: Open):
+def test_no_update_is_lost_under_conditions(open_place: Place):
     def increment(_: int) -> None:
         place = open_place()
         while True:
@@ -127,7 +132,7 @@ def test_no_update_is_lost_under_conditions(open_place: Open):
     assert open_place().get("count") == b"12"
 
 
-def test_a_lock_excludes_others(open_place: Open):
+def test_a_lock_excludes_others(open_place: Place):
     with open_place().lock("x.lock"):
         with pytest.raises(BusyError, match="try again"), open_place().lock("x.lock"):
             pass
@@ -143,7 +148,7 @@ def offered(place: Target) -> set[str]:
     return {version.name for flavor in whole.flavors for version in flavor.versions} - {"dev"}
 
 
-def test_publishers_at_once_lose_nothing(open_place: Open, publishers: int, tmp_path: Path):
+def test_publishers_at_once_lose_nothing(open_place: Place, publishers: int, tmp_path: Path):
     set_up(open_place(), lambda before: before or Settings(base_url=BASE))
 
     def publish_one(number: int) -> None:
@@ -155,37 +160,43 @@ def test_publishers_at_once_lose_nothing(open_place: Open, publishers: int, tmp_
     assert verify_catalog(open_place(), (), "", discard, content=True) == ()
 
 
-def publish_in_process(open_place: Open, number: int, folder: Path) -> None:
-    add(open_place(), f"1.{number}", folder=folder, data=os.urandom(10) + b"x" * 100_000)
-
-
-@pytest.mark.filterwarnings("ignore:This process:DeprecationWarning")
 def test_after_killed_publishers_one_rebuild_makes_it_right(
-    open_place: Open, publishers: int, tmp_path: Path
+    open_place: Place, publishers: int, tmp_path: Path
 ):
     set_up(open_place(), lambda before: before or Settings(base_url=BASE))
-    generator = random.Random(7)
-    context = multiprocessing.get_context("fork")
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["tests.conformance.publisher"])
     processes = [
         context.Process(target=publish_in_process, args=(open_place, number, tmp_path))
         for number in range(publishers)
     ]
-    for process in processes:
-        process.start()
-        time.sleep(generator.random() * 0.01)
-        if generator.random() < 0.5:
-            assert process.pid is not None
-            time.sleep(generator.random() * 0.05)
-            os.kill(process.pid, signal.SIGKILL)
-    for process in processes:
-        process.join()
+    kill_some(processes, publishers * seconds_to_publish(open_place, tmp_path))
     survived = {f"dev-1.{n}" for n, process in enumerate(processes) if process.exitcode == 0}
     before = verify_catalog(open_place(), ("stable",), "", discard, content=True)
     assert {problem.path.split("/")[0] for problem in before} <= {"stable", "catalog.schema.json"}
     rebuild_channel(open_place(), "stable", None)
-    assert len(survived) < publishers
+    assert 0 < len(survived) < publishers
     assert survived <= offered(open_place())
     assert verify_catalog(open_place(), ("stable",), "", discard, content=True) == ()
+
+
+def seconds_to_publish(open_place: Place, folder: Path) -> float:
+    begin = time.monotonic()
+    add(open_place(), "1.alone", folder=folder)
+    return time.monotonic() - begin
+
+
+def kill_some(processes: Sequence[BaseProcess], seconds: float) -> None:
+    """Start all and kill half of them, at any moments of about the time that all need."""
+    generator = random.Random(7)
+    for process in processes:
+        process.start()
+    victims = generator.sample(processes, len(processes) // 2)
+    for process in victims:
+        time.sleep(generator.random() * seconds / len(victims))
+        process.kill()
+    for process in processes:
+        process.join()
 
 
 def test_a_server_that_cannot_be_reached_or_wants_a_login_says_so(tmp_path: Path):
