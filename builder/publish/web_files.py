@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import secrets
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager
-from functools import cached_property
 from pathlib import Path
 
 from builder.core.digests import sha256_bytes, sha256_file
@@ -22,8 +20,8 @@ _SMALL = 1 << 16
 class WebFiles(ABC):
     """A target over a `Connection`, but for listing.
 
-    Whether the server honours conditions (RFC 9110, 13) is tried once. Where it does not, who writes under
-    one excludes others by claims.
+    Who writes under a condition excludes others by claims: many servers do not know conditions (RFC 9110,
+    13), and Apache, which does, lets two through that come at once.
     """
 
     checksum_header = ""
@@ -38,11 +36,12 @@ class WebFiles(ABC):
         return self.connection.place
 
     def capabilities(self) -> Capabilities:
-        """Conditions hold, through claims if need be."""
+        """Conditions hold, through claims."""
         return Capabilities(conditional=True)
 
     def stat(self, path: str) -> Info | None:
-        """The tag is the ETag and, of small files, the digest: nginx's ETag is the second and the size."""
+        """The tag is the ETag and, of small files, the digest: nginx's ETag is the second and the size, and
+        Apache's is marked as weak for a second."""
         answer = self.connection.send("HEAD", path)
         if answer.status in (404, 410):
             return None
@@ -52,7 +51,7 @@ class WebFiles(ABC):
             digest = sha256_bytes(self.get(path)) if size <= _SMALL else ""
         except MissingError:
             return None
-        tag = f"{answer.headers.get('etag', '')} {digest}"
+        tag = f"{answer.headers.get('etag', '').removeprefix('W/')} {digest}"
         return Info(size=size, modified=read_date(answer.headers.get("last-modified", "")), tag=tag)
 
     def get(self, path: str) -> bytes:
@@ -70,18 +69,15 @@ class WebFiles(ABC):
             self.put(path, file.rewind, checksum)
 
     def put_bytes(self, path: str, data: bytes, *, if_match: str = "", if_absent: bool = False) -> None:
-        """With a condition of HTTP, or while nobody else has a claim."""
+        """With a condition, while nobody else has a claim."""
         if not if_match and not if_absent:
             self._put(path, data)
-        elif self._honours_conditions:
-            condition = {"If-Match": if_match.rpartition(" ")[0]} if if_match else {"If-None-Match": "*"}
-            self._put(path, data, condition)
-        else:
-            with claimed(self, path):
-                found = self.stat(path)
-                if (found.tag if found else "") != if_match:
-                    raise self._conflict(path)
-                self._put(path, data)
+            return
+        with claimed(self, path):
+            found = self.stat(path)
+            if (found.tag if found else "") != if_match:
+                raise ConflictError("was written by somebody else meanwhile", where=f"{self.place}/{path}")
+            self._put(path, data)
 
     def list(self, prefix: str) -> tuple[str, ...]:
         """Sorted, and without claims unless it is they that are asked for."""
@@ -100,32 +96,14 @@ class WebFiles(ABC):
         return locked(self, path)
 
     def put(self, path: str, body: Body, headers: Mapping[str, str]) -> None:
-        """Store `body` as `path`. Raises ConflictError if a condition in `headers` does not hold."""
+        """Store `body` as `path`."""
         answer = self.send_file(path, body, {"Content-Type": "application/octet-stream", **headers})
-        if answer.status in (409, 412) and not headers.keys().isdisjoint({"If-Match", "If-None-Match"}):
-            raise self._conflict(path)
         self.connection.require(answer, 200, 201, 204)
 
     def send_file(self, path: str, body: Body, headers: Mapping[str, str]) -> Answer:
         """The request of `put`."""
         return self.connection.send("PUT", path, headers, body)
 
-    def _put(self, path: str, data: bytes, condition: Mapping[str, str] | None = None) -> None:
+    def _put(self, path: str, data: bytes) -> None:
         checksum = {self.checksum_header: sha256_bytes(data)} if self.checksum_header else {}
-        self.put(path, as_body(data), {**checksum, **(condition or {})})
-
-    def _conflict(self, path: str) -> ConflictError:
-        return ConflictError("was written by somebody else meanwhile", where=f"{self.place}/{path}")
-
-    @cached_property
-    def _honours_conditions(self) -> bool:
-        """Whether a file that must not exist is refused when it does."""
-        path = f"probe-{secrets.token_hex(8)}"
-        self._put(path, b"1")
-        try:
-            self._put(path, b"2", {"If-None-Match": "*"})
-        except ConflictError:
-            return True
-        finally:
-            self.delete(path)
-        return False
+        self.put(path, as_body(data), checksum)
