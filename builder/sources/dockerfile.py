@@ -20,6 +20,7 @@ holds the digest of the context and those of the images that FROM pulled.
 
 from __future__ import annotations
 
+import glob
 import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -28,6 +29,7 @@ from typing import ClassVar, Literal
 from pydantic import Field, field_validator
 
 from builder.core.errors import ResolveError
+from builder.model.entry import Entry
 from builder.model.fields import Line, SecretName, VariableName
 from builder.model.images import BuiltImage, ImageBuild
 from builder.model.lock import ArchitectureLock, BaseImage, DockerfileSource
@@ -130,16 +132,15 @@ def find_change(source: Dockerfile, lock: ArchitectureLock, folder: Path, privat
     locked = lock.source
     if not isinstance(locked, DockerfileSource):
         return ""
-    now = digest_context(read_context(folder / source.context, source.file, private))
+    now = digest_context(_read_context(source, folder, private))
     return "" if now == locked.context else f"the files of {source.context} changed since the lock was made"
 
 
 def describe_build(source: Dockerfile, architecture: str, supply: Supply) -> ImageBuild:
     """What the engine is asked for. Raises ResolveError."""
-    folder = supply.folder / source.context
-    context = read_context(folder, source.file, supply.private)
+    context = _read_context(source, supply.folder, supply.private)
     if os.fsencode(source.file) not in {entry.path for entry in context}:
-        raise ResolveError("does not exist", where=str(folder / source.file))
+        raise ResolveError("does not exist", where=str(supply.folder / source.context / source.file))
     return ImageBuild(
         context=context,
         file=source.file,
@@ -172,6 +173,17 @@ def _build(build: ImageBuild, architecture: str, supply: Supply) -> tuple[BuiltI
         return built, take_named(store, built.id, Platform(architecture=architecture), supply)
 
 
+def _read_context(source: Dockerfile, folder: Path, private: tuple[str, ...]) -> tuple[Entry, ...]:
+    """The context without what is `private`, to which its secrets belong: COPY would keep them."""
+    files = (place for place in source.secrets.values() if not place.startswith(_VARIABLE))
+    secret = (glob.escape(os.path.abspath(_secret_path(place, folder))) for place in files)
+    return read_context(folder / source.context, source.file, (*private, *secret))
+
+
+def _secret_path(place: str, folder: Path) -> Path:
+    return folder / Path(place).expanduser()
+
+
 def _is_present(locked: DockerfileSource, supply: Supply) -> bool:
     return all(supply.blobs.has(layer.sha256, layer.size) for layer in locked.layers)
 
@@ -182,7 +194,7 @@ def _read_secrets(places: Mapping[str, str], folder: Path) -> Iterator[tuple[str
         if place.startswith(_VARIABLE):
             yield name, _read_variable(name, place.removeprefix(_VARIABLE))
             continue
-        path = folder / Path(place).expanduser()
+        path = _secret_path(place, folder)
         try:
             yield name, path.read_bytes()
         except OSError as error:

@@ -77,7 +77,7 @@ class Engine:
         (self.folder / "Dockerfile").write_text(dockerfile)
         (self.folder / "recipe.yaml").write_text(recipe)
         (self.folder / "secret.txt").write_text(self.secret)
-        (self.folder / ".dockerignore").write_text("**/*.log\n!kept.log\nsecret.txt\nout*\n")
+        (self.folder / ".dockerignore").write_text("**/*.log\n!kept.log\nout*\n")
         for name in ("kept.log", "dropped.log", "main.c"):
             (self.folder / name).write_text(name)
 
@@ -161,12 +161,15 @@ def test_a_lock_needs_no_engine_and_refuses_a_context_that_changed(
     again = wslimg(*words, "out2", "-v", env=engine.env, cwd=engine.folder)
     nobody = {**engine.env, "DOCKER_HOST": f"unix://{tmp_path}/nobody.sock"}
     wslimg(*words, "out3", "--locked", env=nobody, cwd=engine.folder)
-    images = {(engine.folder / out / "app_1_amd64.wsl").read_bytes() for out in ("out1", "out2", "out3")}
+    wslimg("fetch", "recipe.yaml", env=nobody, cwd=engine.folder)
+    bundle, cache = ("--offline", "app_1_amd64.bundle"), tmp_path / "elsewhere"
+    wslimg(*words, "out4", *bundle, env=nobody, cwd=engine.folder, cache=cache)
+    images = {(engine.folder / f"out{n}" / "app_1_amd64.wsl").read_bytes() for n in (1, 2, 3, 4)}
     assert len(images) == 1 and "\n      3 is built\n" not in again.stderr
     (engine.folder / "main.c").write_text("changed")
-    done = wslimg(*words, "out4", "--locked", env=nobody, cwd=engine.folder, status=3)
+    done = wslimg(*words, "out5", "--locked", env=nobody, cwd=engine.folder, status=3)
     assert "recipe.yaml:4:1: the files of . changed since the lock was made" in done.stderr
-    done = wslimg(*words, "out4", env=nobody, cwd=engine.folder, status=4)
+    done = wslimg(*words, "out5", env=nobody, cwd=engine.folder, status=4)
     assert "this needs a container engine, and none answers: unix://" in done.stderr
 
 

@@ -121,10 +121,10 @@ def test_what_the_engine_built_becomes_the_base(place: Place, layout: bool) -> N
 def test_secrets_go_to_the_engine_and_nowhere_else(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TOKEN", SECRET)
     (place.folder / "key").write_text(SECRET)
-    (place.folder / ".dockerignore").write_text("key\n")
     lock = place.resolve(secrets={"a": "env:TOKEN", "b": "key"})
     (asked,) = place.engine.asked
     assert asked.secrets == (("a", SECRET.encode()), ("b", SECRET.encode()))
+    assert [entry.path for entry in asked.context] == [b"Dockerfile"]
     assert SECRET not in repr(asked) and SECRET not in lock.model_dump_json()
     kept = [path.read_bytes() for path in (place.folder.parent / "cache").rglob("*") if path.is_file()]
     assert kept and not any(SECRET.encode() in data for data in kept)

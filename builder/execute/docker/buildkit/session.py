@@ -40,7 +40,7 @@ CONTEXT = "http://buildkit-session/context"
 _SERVING = 1
 _PIECE = 1 << 16
 _HUB_HOSTS = ("registry-1.docker.io", "index.docker.io")
-_TOKEN_USER = ""
+_TOKEN_USER = ""  # Docker's own client names nobody with a refresh token (cli/config/credentials)
 
 
 @contextmanager
