@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import os
 import shutil
-import socket
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 
@@ -21,22 +21,16 @@ from builder.publish.verify import verify_catalog
 from builder.publish.web import WebTarget
 from builder.publish.web_address import open_web
 from tests.conformance.product_servers import Artifactory, GitLab, Nexus, Product, Store, product_server
-from tests.conformance.web_servers import apache_server, dav_server, nginx_server
+from tests.conformance.storage_servers import apache_server, free_port
+from tests.conformance.web_servers import dav_server, nginx_server
 from tests.conftest import require
 from tests.unit.publish.catalogs import BASE, add
 
 
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
-
-
 @pytest.fixture
 def apache(tmp_path: Path) -> Iterator[str]:
-    require(shutil.which("apache2") is not None, "apache2 is not installed (apt install apache2-bin)")
-    require(os.geteuid() == 0, "this test needs root, which Apache leaves")
-    with apache_server(tmp_path / "root", tmp_path / "apache", free_port()) as base:
+    (tmp_path / "apache").mkdir()
+    with TemporaryDirectory() as public, apache_server(Path(public), tmp_path / "apache") as base:
         yield base
 
 
@@ -74,7 +68,7 @@ def test_an_upload_that_was_cut_goes_on_where_it_stopped(apache: str, tmp_path: 
     target.put_file(path, source, sent.append)
     assert sent == [600_000, 200_000, 200_000]
     assert target.get(path) == source.read_bytes()
-    assert target.list("") == (path,)
+    assert target.list("images/") == (path,)
     target.put_file(path, image(tmp_path, 700_000), lambda _: None)
     assert target.get(path) == source.read_bytes()
 
