@@ -24,7 +24,7 @@ from builder.publish.sign import Signer
     "address",
     metavar="TARGET",
     required=True,
-    help="A folder, a mounted share, a web server, or a registry (oci://HOST/PATH).",
+    help="A folder, or an address: https, oci, s3, az, gs (untested), smb, or rclone:REMOTE:PATH.",
 )
 @index_option
 @channel_option
