@@ -31,8 +31,10 @@ class Stored:
 
 @dataclass
 class Store:
-    """The files of a server, in order, and the headers of every request."""
+    """The files of a server, in order, and the headers of every request. The next `refusals` uploads meet a
+    server that is overloaded."""
 
+    refusals: int = 0
     files: list[Stored] = field(default_factory=list)
     requests: list[tuple[str, str, dict[str, str]]] = field(default_factory=list)
     lock: threading.Lock = field(default_factory=threading.Lock)
@@ -108,6 +110,10 @@ class Product(BaseHTTPRequestHandler):
 
     def do_PUT(self) -> None:
         data = self.rfile.read(int(self.headers["Content-Length"]))
+        if self.store.refusals:
+            self.store.refusals -= 1
+            self.answer(503, headers={"Retry-After": "0"})
+            return
         self.store.add(self.file, data, replace=self.replaces)
         self.answer(201)
 

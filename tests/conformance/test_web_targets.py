@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+from base64 import b64encode
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -211,3 +212,27 @@ def test_a_header_that_is_none_is_refused_without_being_shown():
             open_web("https://x", {"WSLIMG_HTTP_HEADERS": text})
         assert "secret" not in str(caught.value)
     assert "secret" not in repr(open_web("https://x", {"WSLIMG_TOKEN": "secret"}).connection)
+
+
+def test_a_login_of_netrc_is_sent(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    netrc = tmp_path / "netrc"
+    netrc.write_text("machine 127.0.0.1 login ci password secret\n")
+    netrc.chmod(0o600)
+    monkeypatch.setenv("NETRC", str(netrc))
+    basic = "Basic " + b64encode(b"ci:secret").decode()
+    with product_server(Nexus, ("Authorization", basic)) as (address, _):
+        target = open_web(f"nexus+{address}", {})
+        target.put_bytes("a", b"1")
+        assert target.get("a") == b"1"
+
+
+def test_an_upload_that_meets_an_overloaded_server_is_sent_again(tmp_path: Path):
+    source = image(tmp_path)
+    sent: list[int] = []
+    with product_server(Nexus) as (address, store):
+        store.refusals = 2
+        target = WebTarget(address, http=Http(pause=0.01))
+        target.put_file("image", source, sent.append)
+        assert target.get("image") == source.read_bytes()
+    assert sum(sent) == 1_000_000
+    assert -1_000_000 in sent
