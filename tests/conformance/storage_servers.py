@@ -110,11 +110,17 @@ def azurite_server(folder: Path) -> Iterator[str]:
 
 
 def make_container(endpoint: str) -> None:
+    """The container `wsl`, whose blobs everybody may read."""
     date, version = formatdate(usegmt=True), "2021-08-06"
     resource = f"/{AZURE_ACCOUNT}/{AZURE_ACCOUNT}/wsl\nrestype:container"
-    signed = "PUT" + "\n" * 12 + f"x-ms-date:{date}\nx-ms-version:{version}\n{resource}"
+    signed = (
+        "PUT"
+        + "\n" * 12
+        + f"x-ms-blob-public-access:blob\nx-ms-date:{date}\nx-ms-version:{version}\n{resource}"
+    )
     digest = hmac.new(base64.b64decode(AZURE_KEY), signed.encode(), hashlib.sha256).digest()
     headers = {
+        "x-ms-blob-public-access": "blob",
         "x-ms-date": date,
         "x-ms-version": version,
         "Content-Length": "0",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import urllib.error
+import urllib.request
 from base64 import b64encode
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
@@ -13,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.conformance.storage_servers import AZURE_ACCOUNT, AZURE_KEY, KEY, azurite_server, moto_server
 from tests.conformance.web_servers import NGINX, free_port, guarding_proxy, nginx_server, running_nginx
 from tests.e2e.client import BadDigestError, Client
 from tests.e2e.conftest import WSLIMG, Wslimg
@@ -22,17 +24,19 @@ from tests.e2e.tiny import open_place
 pytestmark = [pytest.mark.system, pytest.mark.usefixtures("root")]
 
 LIST = "stable/DistributionInfo.json"
+_JSON = {"Content-Type": "application/json"}
 Tool = Callable[..., None]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Server:
-    """The catalog to publish to, with the options of commands, and its address for readers. `serve` is what
-    `wslimg catalog serve` serves once it is there."""
+    """The catalog to publish to, with the options of commands (`first`: of the first), and its address for
+    readers. `serve` is what `wslimg catalog serve` serves once it is there."""
 
     target: str
     base: str
     options: tuple[str, ...] = ()
+    first: tuple[str, ...] = ()
     serve: Path | None = None
     env: dict[str, str] = field(default_factory=dict)
 
@@ -90,15 +94,15 @@ def a_registry(folder: Path, tool: Tool) -> Iterator[Server]:
 
 
 @contextmanager
-def a_guarded_registry(folder: Path, tool: Tool) -> Iterator[Server]:
-    """Behind a proxy that lets everybody pull, and those push who logged in; nginx has the lists."""
+def a_guarded_registry(folder: Path, tool: Tool, *, everybody: bool = True) -> Iterator[Server]:
+    """Behind a proxy that lets `everybody` pull, and those push who logged in; nginx has the lists."""
     tool("docker-registry", "nginx")
     (folder / "root").mkdir()
     with ExitStack() as stack:
         behind = stack.enter_context(running_registry(folder))
         lists = stack.enter_context(nginx_server(folder / "root", folder / "nginx", free_port()))
         front = f"127.0.0.1:{free_port()}"
-        stack.enter_context(guarding_proxy(folder / "proxy", front, behind, "ci:secret"))
+        stack.enter_context(guarding_proxy(folder / "proxy", front, behind, "ci:secret", everybody=everybody))
         config = folder / "config.json"
         config.write_text(json.dumps({"auths": {front: {"auth": b64encode(b"ci:secret").decode()}}}))
         yield Server(
@@ -109,7 +113,54 @@ def a_guarded_registry(folder: Path, tool: Tool) -> Iterator[Server]:
         )
 
 
-SERVERS = [a_folder, nginx, a_registry, a_guarded_registry]
+@contextmanager
+def a_bucket(folder: Path, tool: Tool) -> Iterator[Server]:
+    """S3 that lets everybody read."""
+    anybody = {
+        "Effect": "Allow",
+        "Principal": "*",
+        "Action": "s3:GetObject",
+        "Resource": "arn:aws:s3:::wsl/*",
+    }
+    policy = json.dumps({"Version": "2012-10-17", "Statement": [anybody]}).encode()
+    with moto_server(folder) as endpoint:
+        request = urllib.request.Request(f"{endpoint}/wsl?policy", policy, _JSON, method="PUT")
+        urllib.request.urlopen(request).close()
+        yield Server(
+            target="s3://wsl/team/catalog",
+            base=f"{endpoint}/wsl/team/catalog",
+            env={**KEY, "AWS_ENDPOINT_URL": endpoint},
+        )
+
+
+@contextmanager
+def azure(folder: Path, tool: Tool) -> Iterator[Server]:
+    """A container whose blobs everybody may read."""
+    with azurite_server(folder) as endpoint:
+        login = {"AZURE_STORAGE_ACCOUNT_NAME": AZURE_ACCOUNT, "AZURE_STORAGE_ACCOUNT_KEY": AZURE_KEY}
+        yield Server(
+            target="az://wsl/team/catalog",
+            base=f"{endpoint}/wsl/team/catalog",
+            env={**login, "AZURE_STORAGE_ENDPOINT": endpoint},
+        )
+
+
+@contextmanager
+def images_in_a_bucket(folder: Path, tool: Tool) -> Iterator[Server]:
+    """Images in S3 under another address than the lists, which are in a folder."""
+    lists = folder / "lists"
+    with a_bucket(folder, tool) as bucket:
+        yield Server(
+            target=bucket.target,
+            base=f"http://127.0.0.1:{free_port()}",
+            options=("--index-to", str(lists)),
+            first=("--images-url", bucket.base),
+            serve=lists,
+            env=bucket.env,
+        )
+
+
+SERVERS = [a_folder, nginx, a_registry, a_guarded_registry, a_bucket, images_in_a_bucket, azure]
 
 
 @pytest.fixture(params=SERVERS, ids=lambda start: start.__name__)
@@ -126,7 +177,7 @@ def test_what_is_published_can_be_installed_and_started(
     tool("bsdtar")
     names = ("--flavor", "tiny", "--friendly-name", "Tiny")
     publish = ("publish", built, "--to", server.target, *server.options, *names)
-    wslimg(*publish, "--base-url", server.base, env=server.env)
+    wslimg(*publish, "--base-url", server.base, *server.first, env=server.env)
     wslimg(*publish, "--channel", "beta", env=server.env)
     with serving(server.serve, server.base) if server.serve else ExitStack():
         client = Client(url=f"{server.base}/{LIST}")
@@ -182,35 +233,14 @@ def test_a_list_to_append_that_is_not_there_takes_the_other_with_it(
     assert both.install("tiny", tmp_path).stat().st_size
 
 
-def test_a_registry_that_wants_tokens_from_everybody_serves_no_client(
+def test_a_registry_that_wants_a_login_from_everybody_serves_no_client(
     built: Path, wslimg: Wslimg, tool: Tool, tmp_path: Path
 ) -> None:
-    tool("docker-registry", "nginx", "setpriv")
-    with a_guarded_registry(tmp_path, tool) as server:
-        proxy = tmp_path / "proxy"
-        text = (proxy / "nginx.conf").read_text()
-        front = server.target.split("/")[2]
-        shut = f"127.0.0.1:{free_port()}"
-        rule = f'auth_basic "pull"; auth_basic_user_file {proxy}/users;'
-        (tmp_path / "shut").mkdir()
-        text = text.replace(f"{proxy}/pid", f"{tmp_path}/shut/pid").replace(front, shut)
-        names = ("--flavor", "tiny", "--friendly-name", "Tiny")
-        with running_nginx(tmp_path / "shut", text.replace("limit_except", f"{rule} limit_except")):
-            config = tmp_path / "config.json"
-            config.write_text(config.read_text().replace(front, shut))
-            target = f"oci://{shut}/team/wsl"
-            wslimg(
-                "publish",
-                built,
-                "--to",
-                target,
-                *server.options,
-                "--base-url",
-                server.base,
-                *names,
-                env=server.env,
-            )
-            client = Client(url=f"{server.base}/{LIST}")
-            assert client.online() == ["tiny", "tiny-1"]
-            with pytest.raises(urllib.error.HTTPError, match="401"):
-                client.install("tiny", tmp_path)
+    tool("setpriv")
+    with a_guarded_registry(tmp_path, tool, everybody=False) as server:
+        publish = ("publish", built, "--to", server.target, *server.options, "--base-url", server.base)
+        wslimg(*publish, "--flavor", "tiny", "--friendly-name", "Tiny", env=server.env)
+        client = Client(url=f"{server.base}/{LIST}")
+        assert client.online() == ["tiny", "tiny-1"]
+        with pytest.raises(urllib.error.HTTPError, match="401"):
+            client.install("tiny", tmp_path)
