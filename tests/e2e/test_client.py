@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from tests.conformance.storage_servers import AZURE_ACCOUNT, AZURE_KEY, KEY, azurite_server, moto_server
+from tests.conformance.targets import require_module
 from tests.conformance.web_servers import NGINX, free_port, guarding_proxy, nginx_server, running_nginx
 from tests.e2e.client import BadDigestError, Client
 from tests.e2e.conftest import WSLIMG, Wslimg
@@ -116,6 +117,7 @@ def a_guarded_registry(folder: Path, tool: Tool, *, everybody: bool = True) -> I
 @contextmanager
 def a_bucket(folder: Path, tool: Tool) -> Iterator[Server]:
     """S3 that lets everybody read."""
+    require_module("obstore", "cloud")
     anybody = {
         "Effect": "Allow",
         "Principal": "*",
@@ -136,6 +138,7 @@ def a_bucket(folder: Path, tool: Tool) -> Iterator[Server]:
 @contextmanager
 def azure(folder: Path, tool: Tool) -> Iterator[Server]:
     """A container whose blobs everybody may read."""
+    require_module("obstore", "cloud")
     with azurite_server(folder) as endpoint:
         login = {"AZURE_STORAGE_ACCOUNT_NAME": AZURE_ACCOUNT, "AZURE_STORAGE_ACCOUNT_KEY": AZURE_KEY}
         yield Server(
