@@ -13,6 +13,8 @@ from pathlib import Path
 
 import pytest
 
+from builder.templating import render_shipped
+
 SCRIPT = Path(__file__).resolve().parents[2] / "templates/windows/migrate-home.sh"
 SHELLS = {"dash": ("dash",), "bash": ("bash", "--posix"), "busybox": ("busybox", "sh")}
 TIME = 1_700_000_000
@@ -336,3 +338,20 @@ def test_shellcheck_has_nothing_to_say(tool):
     tool("shellcheck")
     done = subprocess.run(["shellcheck", "--shell=sh", SCRIPT], capture_output=True, text=True, check=False)
     assert done.stdout == ""
+
+
+def test_the_first_run_of_our_images_makes_the_account_without_asking(machine):
+    old, new = machine("old", "dash"), machine("new", "dash")
+    old.user("anna", 1001)
+    variables = {
+        "mode": "prompt", "uid": 1000, "user": "", "shell": "", "admin": True, "admin_group": "sudo",
+        "groups": (), "hooks_dir": "/usr/lib/wslimg/first-run.d",
+    }  # fmt: skip
+    (new.root / "run/first-run").write_text(render_shipped("first-run/first-run.sh.j2", variables))
+    (new.root / "etc/wsl-distribution.conf").write_text("[oobe]\ncommand = /bin/sh /run/first-run\n")
+    new.run("accept", data=old.run("answers", "anna"))
+    new.run("setup", "anna")
+    assert new.run("identity", "anna") == "anna:1000:anna:1000\n"
+    assert "anna:$6$salt$hash:" in (new.root / "etc/shadow").read_text()
+    assert copy(old, new)
+    finish(old, new)
