@@ -4,7 +4,9 @@ Nothing of this machine is mounted, so the engine may be another one's. No other
 
 address.py    finds an engine
 connect.py    speaks to it
-ssh.py, tls.py  lead to one that is elsewhere
+ssh.py        leads to one that is elsewhere
+tls.py        likewise, by connections of channel.py
+kept.py       what one keeps of builds
 image.py      layers as images of the engine, found by tag and label
 archive.py    entries as the layers of an image that the engine loads
 local.py      the images that the engine has anyway

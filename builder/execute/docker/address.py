@@ -87,9 +87,10 @@ def _own_sockets(environment: Mapping[str, str]) -> Iterator[str]:
 
 
 def _read_variables(environment: Mapping[str, str]) -> Certificates | None:
-    """What DOCKER_TLS_VERIFY and DOCKER_TLS ask for: TLS, with or without verifying the engine."""
-    verify = bool(environment.get("DOCKER_TLS_VERIFY"))
-    if not verify and not environment.get("DOCKER_TLS"):
+    """What https, DOCKER_TLS_VERIFY and DOCKER_TLS ask for: TLS, with or without verifying the engine."""
+    scheme = environment["DOCKER_HOST"].partition(":")[0]
+    verify = bool(environment.get("DOCKER_TLS_VERIFY")) or scheme == "https"
+    if scheme not in ("tcp", "https") or not (verify or environment.get("DOCKER_TLS")):
         return None
     folder = Path(environment.get("DOCKER_CERT_PATH") or _configuration(environment))
     return _find_certificates(folder, verify=verify)

@@ -15,7 +15,7 @@ import requests
 from docker.errors import APIError, DockerException
 
 from builder.core.errors import ExecuteError, WslimgError
-from builder.execute.docker.address import Address, Certificates, find_address
+from builder.execute.docker.address import Address, find_address
 from builder.execute.docker.ssh import SshForward
 from builder.execute.docker.tls import TlsForward
 from builder.execute.engine import Probe
@@ -74,16 +74,13 @@ def connect(environment: Mapping[str, str] = os.environ) -> EngineClient:
 
 def _open_way(address: Address, way: ExitStack) -> tuple[str, SshForward | TlsForward | None]:
     """An address that the client understands, and what leads from there to the engine until `way` closes."""
-    scheme = address.parts.scheme
-    if scheme == "unix":
+    if address.is_local:
         return address.url, None
-    certificates = address.certificates
-    if scheme == "https" and certificates is None:
-        certificates = Certificates(ca=None, cert=None, key=None, verify=True)
-    if scheme != "ssh" and certificates is None:
+    is_ssh, certificates = address.parts.scheme == "ssh", address.certificates
+    if not is_ssh and certificates is None:
         return f"tcp://{address.parts.netloc}" + ("" if address.parts.port else f":{_PORT}"), None
     folder = Path(way.enter_context(tempfile.TemporaryDirectory(prefix="wslimg-")))
-    forward = TlsForward(address, certificates, folder) if certificates else SshForward(address, folder)
+    forward = SshForward(address, folder) if is_ssh else TlsForward(address, folder)
     way.enter_context(forward.running())
     return forward.url, forward
 

@@ -70,10 +70,8 @@ class SshForward:
 
     def _command(self) -> list[str]:
         parts = self._address.parts
-        user = ["-l", parts.username] if parts.username else []
-        port = ["-p", str(parts.port)] if parts.port else []
         forward = f"{self._socket}:{parts.path.rstrip('/') or _SOCKET}"
-        return ["ssh", *_OPTIONS, *user, *port, "-L", forward, "--", parts.hostname or ""]
+        return ["ssh", *_OPTIONS, "-L", forward, "--", f"ssh://{parts.netloc}"]
 
     def _wait(self, process: subprocess.Popen[bytes]) -> None:
         """ssh makes the socket when it has logged in, and gives up by itself."""

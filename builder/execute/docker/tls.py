@@ -10,9 +10,9 @@ from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 from builder.core.errors import ExecuteError
-from builder.execute.docker.address import Address, Certificates
+from builder.execute.docker.address import Address
+from builder.execute.docker.channel import PIECE, Channel, explain_tls
 
-_PIECE = 1 << 16
 _TIMEOUT = 30.0  # seconds, to connect
 _PATIENCE = 5.0  # seconds, for connections to end
 _PORT = 2376
@@ -25,9 +25,8 @@ _FIX = (
 class TlsForward:
     """A socket whose connections each lead to the engine by one of TLS."""
 
-    def __init__(self, address: Address, certificates: Certificates, folder: Path) -> None:
+    def __init__(self, address: Address, folder: Path) -> None:
         self._address = address
-        self._certificates = certificates
         self._socket = folder / "engine.sock"
         self._trouble = ""
 
@@ -58,22 +57,23 @@ class TlsForward:
                 accepting.join()
 
     def _make_context(self) -> ssl.SSLContext:
-        own = self._certificates
+        own = self._address.certificates
+        assert own is not None, self._address.url
         try:
             context = ssl.create_default_context(cafile=own.ca)
             if own.cert and own.key:
                 context.load_cert_chain(own.cert, own.key)
-        except (OSError, ssl.SSLError) as error:
+        except OSError as error:
             files = ", ".join(str(path) for path in (own.ca, own.cert, own.key) if path)
             raise ExecuteError(
-                f"the certificates cannot be used: {_explain(error)}", where=files, fix=_FIX
+                f"the certificates cannot be used: {explain_tls(error)}", where=files, fix=_FIX
             ) from None
         if not own.verify:
             context.check_hostname = False
             context.verify_mode = ssl.CERT_NONE
         return context
 
-    def _dial(self, context: ssl.SSLContext) -> _Channel:
+    def _dial(self, context: ssl.SSLContext) -> Channel:
         """A new connection. Raises ExecuteError."""
         parts = self._address.parts
         host = parts.hostname or ""
@@ -81,7 +81,7 @@ class TlsForward:
             with ExitStack() as stack:
                 wire = socket.create_connection((host, parts.port or _PORT), timeout=_TIMEOUT)
                 stack.callback(wire.close)
-                channel = _Channel(wire, context, host)
+                channel = Channel(wire, context, host)
                 stack.pop_all()
             return channel
         except OSError as error:
@@ -91,7 +91,7 @@ class TlsForward:
                 else "check the address, and that the engine listens there"
             )
             raise ExecuteError(
-                f"the engine cannot be reached: {_explain(error)}", where=self._address.url, fix=fix
+                f"the engine cannot be reached: {explain_tls(error)}", where=self._address.url, fix=fix
             ) from None
 
     def _accept(self, server: socket.socket, context: ssl.SSLContext) -> None:
@@ -116,102 +116,14 @@ class TlsForward:
                 for data in channel.receive():
                     plain.sendall(data)
             except OSError as error:
-                self._trouble = _explain(error)
+                self._trouble = explain_tls(error)
             with suppress(OSError):
                 plain.shutdown(socket.SHUT_RDWR)
-            sender.join()
             channel.close()
+            sender.join()
 
-    def _send(self, plain: socket.socket, channel: _Channel) -> None:
+    def _send(self, plain: socket.socket, channel: Channel) -> None:
         with suppress(OSError):  # who receives sees it as well
-            while data := plain.recv(_PIECE):
+            while data := plain.recv(PIECE):
                 channel.send(data)
             channel.end()
-
-
-class _Channel:
-    """A connection by TLS whose one direction can be ended, which `ssl.SSLSocket` cannot: its `unwrap` waits
-    for the other side, too, and loses what comes meanwhile (SSL_shutdown(3))."""
-
-    def __init__(self, wire: socket.socket, context: ssl.SSLContext, host: str) -> None:
-        self._wire = wire
-        self._in, self._out = ssl.MemoryBIO(), ssl.MemoryBIO()
-        self._tls = context.wrap_bio(self._in, self._out, server_hostname=host)
-        self._state, self._sending = threading.Lock(), threading.Lock()
-        self._shake_hands()
-        wire.settimeout(None)
-
-    def send(self, data: bytes) -> None:
-        """Encrypt and send."""
-        with self._state:
-            self._tls.write(data)
-        self._flush()
-
-    def end(self) -> None:
-        """Say that nothing more follows; the other direction stays open."""
-        with self._state, suppress(ssl.SSLWantReadError):
-            self._tls.unwrap()
-        self._flush()
-
-    def receive(self) -> Iterator[bytes]:
-        """What comes, decrypted, to its end."""
-        with self._state:
-            pieces, ended = self._decrypt()
-        while True:
-            yield from pieces
-            self._flush()
-            if ended:
-                return
-            data = self._wire.recv(_PIECE)
-            with self._state:  # as one act: ending our direction would lose what lies undecrypted
-                self._feed(data)
-                pieces, ended = self._decrypt()
-
-    def close(self) -> None:
-        """Close without a word."""
-        self._wire.close()
-
-    def _decrypt(self) -> tuple[list[bytes], bool]:
-        """All that there is, and whether nothing can follow."""
-        pieces = []
-        try:
-            while data := self._tls.read(_PIECE):
-                pieces.append(data)
-        except ssl.SSLWantReadError:
-            return pieces, False
-        except (ssl.SSLZeroReturnError, ssl.SSLEOFError):
-            pass
-        return pieces, True
-
-    def _feed(self, data: bytes) -> None:
-        if data:
-            self._in.write(data)
-        else:
-            self._in.write_eof()
-
-    def _flush(self) -> None:
-        with self._sending:
-            with self._state:
-                data = self._out.read()
-            if data:
-                self._wire.sendall(data)
-
-    def _shake_hands(self) -> None:
-        while True:
-            try:
-                self._tls.do_handshake()
-            except ssl.SSLWantReadError:
-                self._flush()
-                self._feed(self._wire.recv(_PIECE))
-            else:
-                self._flush()
-                return
-
-
-def _explain(error: OSError) -> str:
-    """The reason in words: certificates have a sentence of their own."""
-    if isinstance(error, ssl.SSLCertVerificationError):
-        return f"its certificate is not accepted: {error.verify_message}"
-    if isinstance(error, ssl.SSLError):
-        return (error.reason or str(error)).replace("_", " ").lower()
-    return error.strerror or str(error)

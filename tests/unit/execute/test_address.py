@@ -71,6 +71,7 @@ def test_variables_name_certificates(tmp_path, variable, verify):
     around = {"DOCKER_HOST": "tcp://build:2376", variable: "1", "DOCKER_CERT_PATH": str(keys)}
     found = find_address(around).certificates
     assert (found.cert, found.verify) == (keys / "cert.pem", verify)
+    assert find_address({**around, "DOCKER_HOST": "ssh://build"}).certificates is None
 
 
 @pytest.mark.parametrize(
