@@ -289,6 +289,19 @@ def test_a_tag_that_outlives_its_manifest_is_deleted_too(target: OciTarget, regi
     assert hidden and registry.tags == {}
 
 
+def test_a_claim_that_is_listed_but_not_there_stops_nobody(target: OciTarget, registry: PushRegistry) -> None:
+    registry.tags["settings.json.guard__gone"] = b""
+
+    def gone(handler: Handler) -> bool:
+        if lost := handler.path.endswith("guard__gone"):
+            send(handler, 404)
+        return lost
+
+    registry.before = gone
+    target.put_bytes("settings.json", b"one", if_absent=True)
+    assert target.list("") == ("settings.json",)
+
+
 def test_a_registry_that_is_not_there_is_one_clear_error() -> None:
     gone = OciTarget("oci://127.0.0.1:9/team/wsl", http=Http(attempts=1))
     with pytest.raises(PublishError, match="cannot be read after 1 attempts") as caught:
