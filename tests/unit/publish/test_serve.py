@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import http.client
+import os
+import subprocess
+import sys
 import threading
+import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,6 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from builder.publish.serve import open_server, parse_range
+from tests.unit.publish.catalogs import add, catalog
 
 DATA = bytes(range(256)) * 4
 IMAGE = "/images/dev/1/dev-1-amd64.0123.wsl"
@@ -110,3 +115,30 @@ def test_a_range_is_what_slicing_gives(size: int, first: int, last: int):
     tail = parse_range(f"bytes=-{last}", size)
     assert tail is not None
     assert data[tail[0] : tail[1] + 1] == data[max(0, size - last) :]
+
+
+def test_the_command_says_how_windows_is_pointed_to_it_and_back(tmp_path: Path):
+    add(catalog(tmp_path / "site"), "1", folder=tmp_path)
+    command = [sys.executable, "-c", "from builder.cli.main import run; run()", "catalog", "serve"]
+    with subprocess.Popen(
+        [*command, str(tmp_path / "site"), "--port", "0"], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
+        text=True, env={**os.environ, "PYTHONUNBUFFERED": "1"},
+    ) as process:  # fmt: skip
+        try:
+            assert process.stdout is not None
+            lines = [process.stdout.readline().strip() for _ in range(8)]
+            base = lines[0].removeprefix("serving ").partition(";")[0]
+            assert lines[1].startswith("reg add ") and f'"{base}/stable/DistributionInfo.json"' in lines[1]
+            assert (
+                lines[3].startswith("reg add ")
+                and f'"{base}/stable/DistributionInfo.append.json"' in lines[3]
+            )
+            assert [line.partition(" /f")[0].rpartition(" ")[2] for line in lines[5:7]] == [
+                "DistributionListUrl",
+                "DistributionListUrlAppend",
+            ]
+            assert f"--base-url {base}" in lines[7]
+            with urllib.request.urlopen(f"{base}/stable/DistributionInfo.json", timeout=10) as answer:
+                assert b"ModernDistributions" in answer.read()
+        finally:
+            process.terminate()
