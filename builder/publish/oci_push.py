@@ -68,6 +68,7 @@ class _Upload:
         return self._finish(self._read(self._done, self._blob.size - self._done))
 
     def _send_piece(self, data: bytes) -> bool:
+        """Whether the upload got further; where it stands if it did not arrive whole, the registry knows."""
         end = self._done + len(data)
         headers = {"Content-Type": "application/octet-stream", "Content-Range": f"{self._done}-{end - 1}"}
         answer = self._repository.send("PATCH", self._place, headers=headers, body=lambda: data)
@@ -77,6 +78,8 @@ class _Upload:
                 return False
             self._repository.require(answer, self._place, 200, 204)
             end = _read_end(answer)
+            if end <= self._done:
+                return False
         else:
             self._repository.require(answer, self._place, 202, 204)
         self._count(end - self._done)

@@ -134,15 +134,16 @@ def test_an_upload_that_the_registry_forgot_begins_anew(
     assert len([upload for upload in registry.uploads if len(upload) >= PIECE]) == 2
 
 
-def test_a_registry_that_forgets_every_upload_is_given_up(
-    target: OciTarget, registry: PushRegistry, tmp_path: Path
+@pytest.mark.parametrize(("methods", "status"), [(("PATCH", "GET"), 404), (("PATCH",), 416)])
+def test_a_registry_that_gets_no_further_is_given_up(
+    target: OciTarget, registry: PushRegistry, tmp_path: Path, methods: tuple[str, ...], status: int
 ) -> None:
-    def forget(handler: Handler) -> bool:
-        if lost := handler.command in ("PATCH", "GET") and "/uploads/" in handler.path:
-            send(handler, 404)
-        return lost
+    def refuse(handler: Handler) -> bool:
+        if refused := handler.command in methods and "/uploads/" in handler.path:
+            send(handler, status)
+        return refused
 
-    registry.before = forget
+    registry.before = refuse
     with pytest.raises(PublishError, match="lost the upload 3 times") as caught:
         put(target, tmp_path, 3 * PIECE)
     assert "proxy" in caught.value.fix
