@@ -29,9 +29,8 @@ def claimed(target: Target, path: str) -> Iterator[float]:
     """Be alone in changing `path` during the block, which is given the time by the target's clock. A claim
     older than 15 minutes was left by a process that died. Raises BusyError."""
     mine = f"{path}{_FOLDER}{secrets.token_hex(8)}"
-    now = _claim(target, path, mine)
     try:
-        yield now
+        yield _claim(target, path, mine)
     finally:
         target.delete(mine)
 

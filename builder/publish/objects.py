@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 import obstore
 from obstore.exceptions import AlreadyExistsError, BaseError, PreconditionError
 
-from builder.publish.claims import claimed, is_claim, locked
+from builder.publish.claims import is_claim, locked, put_claimed
 from builder.publish.content import cache_control, content_type
 from builder.publish.counted import CountedFile
 from builder.publish.objects_errors import explain, is_about_bucket, is_cut, is_unsupported
@@ -113,11 +113,7 @@ class ObjectTarget:
         elif self._honours_conditions:
             self._put(path, data, _condition(if_match))
         else:
-            with claimed(self, path):
-                found = self.stat(path)
-                if (found.tag if found else "") != if_match:
-                    raise self._conflict(path)
-                self._put(path, data, "overwrite")
+            put_claimed(self, path, data, if_match)
 
     def list(self, prefix: str) -> tuple[str, ...]:
         """As the service lists them, without claims."""
@@ -171,16 +167,13 @@ class ObjectTarget:
         try:
             yield
         except _CONFLICTS:
-            raise self._conflict(path) from None
+            raise ConflictError("was written by somebody else meanwhile", where=where) from None
         except FileNotFoundError as error:
             if writes or is_about_bucket(str(error)):
                 raise explain(self._kind, "NoSuchBucket", self._place) from None
             raise MissingError("is not there", where=where) from None
         except BaseError as error:
             raise explain(self._kind, str(error), where) from None
-
-    def _conflict(self, path: str) -> ConflictError:
-        return ConflictError("was written by somebody else meanwhile", where=f"{self._place}/{path}")
 
 
 def _describe(path: str) -> Attributes:

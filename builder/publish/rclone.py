@@ -13,11 +13,11 @@ from typing import Any
 
 from builder.core.digests import sha256_bytes
 from builder.core.errors import UsageError
-from builder.publish.claims import claimed, is_claim, locked
+from builder.publish.claims import is_claim, locked, put_claimed
 from builder.publish.content import cache_control
 from builder.publish.rclone_daemon import Daemon, RcloneError, daemon
 from builder.publish.rclone_errors import explain
-from builder.publish.target import Capabilities, ConflictError, Count, Info, MissingError
+from builder.publish.target import Capabilities, Count, Info, MissingError
 
 PREFIX = "rclone:"
 _SMALL = 1 << 16
@@ -84,13 +84,9 @@ class RcloneTarget:
 
     def put_bytes(self, path: str, data: bytes, *, if_match: str = "", if_absent: bool = False) -> None:
         """With a condition, while nobody else has a claim."""
-        if not if_match and not if_absent:
-            self._put(path, data)
-            return
-        with claimed(self, path):
-            found = self.stat(path)
-            if (found.tag if found else "") != if_match:
-                raise ConflictError("was written by somebody else meanwhile", where=f"{self.place}/{path}")
+        if if_match or if_absent:
+            put_claimed(self, path, data, if_match)
+        else:
             self._put(path, data)
 
     def list(self, prefix: str) -> tuple[str, ...]:

@@ -33,7 +33,7 @@ _CASES = tuple(
             "rclone config reconnect REMOTE:, then try again; " + _AGAIN,
         ),
         (
-            r"no space left|quota|insufficient storage|disk full|\b507\b",
+            r"no space left|disk space|quota|insufficient storage|disk full|\b507\b",
             "the storage is full",
             "make room, or `wslimg catalog prune` what nobody needs; " + _AGAIN,
         ),

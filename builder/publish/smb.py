@@ -18,12 +18,13 @@ from smbprotocol.connection import Connection
 from smbprotocol.exceptions import SMBException, SMBOSError, SMBResponseException
 
 from builder.core.errors import PublishError
-from builder.publish.claims import claimed, is_claim, locked
+from builder.publish.claims import is_claim, locked, put_claimed
 from builder.publish.counted import CountedFile
 from builder.publish.smb_address import Share
 from builder.publish.smb_errors import (
     ACCESS_DENIED,
     NAME_COLLISION,
+    NO_SHARE,
     SHARING_VIOLATION,
     explain,
     unreachable,
@@ -86,14 +87,10 @@ class SmbTarget:
 
     def put_bytes(self, path: str, data: bytes, *, if_match: str = "", if_absent: bool = False) -> None:
         """With a tag, while nobody else has a claim."""
-        if not if_match:
+        if if_match:
+            put_claimed(self, path, data, if_match)
+        else:
             self._put(path, lambda: iter((data,)), replace=not if_absent)
-            return
-        with claimed(self, path):
-            found = self.stat(path)
-            if found is None or found.tag != if_match:
-                raise self._conflict(path)
-            self._put(path, lambda: iter((data,)), replace=True)
 
     def list(self, prefix: str) -> tuple[str, ...]:
         """Without hidden files and claims."""
@@ -144,7 +141,9 @@ class SmbTarget:
         try:
             self._act(path, lambda place: move(source, place, **self._login), passing=passing)
         except FileExistsError:
-            raise self._conflict(path) from None
+            raise ConflictError(
+                "was written by somebody else meanwhile", where=f"{self.place}/{path}"
+            ) from None
 
     def _open(self, place: str) -> Any:
         return smbclient.open_file(place, "rb", share_access="rwd", **self._login)
@@ -214,17 +213,16 @@ class SmbTarget:
                 raise
             raise unreachable(str(error), self.place) from None
 
-    def _conflict(self, path: str) -> ConflictError:
-        return ConflictError("was written by somebody else meanwhile", where=f"{self.place}/{path}")
-
 
 def _status(error: SMBException) -> int:
-    """The NTSTATUS of `error`, which it or what caused it carries; 0 if nothing does."""
+    """The NTSTATUS of `error`, which it or what caused it carries; 0 if nothing does. A share that is not
+    there is looked for in DFS, too, which then finds no path."""
+    found: list[int] = []
     cause: BaseException | None = error
     while cause is not None:
         if isinstance(cause, SMBOSError):
-            return int(cause.ntstatus)
-        if isinstance(cause, SMBResponseException):
-            return int(cause.status)
+            found.append(cause.ntstatus)
+        elif isinstance(cause, SMBResponseException):
+            found.append(cause.status)
         cause = cause.__cause__ or cause.__context__
-    return 0
+    return NO_SHARE if NO_SHARE in found else next(iter(found), 0)

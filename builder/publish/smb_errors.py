@@ -8,9 +8,9 @@ from builder.publish.target import MissingError
 NAME_COLLISION = 0xC0000035
 ACCESS_DENIED = 0xC0000022
 SHARING_VIOLATION = 0xC0000043
-PATH_NOT_FOUND = 0xC000003A
-_MISSING = frozenset({0xC0000034, PATH_NOT_FOUND, 0xC000000F, 0xC0000056, 0xC0000103, 0xC0000225})
-"""NAME_NOT_FOUND and its kin; DELETE_PENDING: as good as gone."""
+NO_SHARE = 0xC00000CC
+_MISSING = frozenset({0xC0000034, 0xC000003A, 0xC000000F, 0xC0000056, 0xC0000103, 0xC0000225})
+"""NAME_NOT_FOUND, PATH_NOT_FOUND and their kin; DELETE_PENDING: as good as gone."""
 
 _AGAIN = "nothing that was published has changed"
 LOGIN = "set WSLIMG_SMB_USER and WSLIMG_SMB_PASSWORD, or get a Kerberos ticket with kinit"
@@ -26,7 +26,7 @@ _CASES = {
     0xC0000072: ("the account is disabled", "ask for another account; " + _AGAIN),
     0xC0000234: ("the account is locked", "wait, or have it unlocked; " + _AGAIN),
     0xC0000133: ("this machine's clock is wrong", "set the clock (timedatectl set-ntp true); " + _AGAIN),
-    0xC00000CC: ("there is no such share", "correct its name, or make it"),
+    NO_SHARE: ("there is no such share", "correct its name, or make it"),
     ACCESS_DENIED: ("may not be written or read", "ask for the right to change files there"),
     0xC00000A2: ("cannot be written", "ask for the right to change files there"),
     SHARING_VIOLATION: ("is kept open by somebody", "try again when nobody installs from it; " + _AGAIN),
