@@ -2,6 +2,7 @@
 # Copies a home from one WSL distribution to another. Runs as root in both, under any POSIX shell.
 #
 #   in the old one                             in the new one
+#   version         prints the image's version
 #   identity USER   prints name:uid:group:gid  accept              keeps the answers for the set-up, from stdin
 #   answers USER    for the new one's set-up   setup USER          first-run set-up, where USER is missing
 #   measure USER    size of the home in KiB    target USER         prints whose home it is to be
@@ -36,7 +37,7 @@ main() {
     trap 'exit 130' INT
     trap 'exit 143' TERM
     case $command in
-        identity | answers | measure | contents | send) ;;
+        version | identity | answers | measure | contents | send) ;;
         accept | setup | target | room | files | receive | place | finish | noted | unchanged) ;;
         *) fail "there is no command $command" ;;
     esac
@@ -78,6 +79,11 @@ find_home() {
     [ "$home" != / ] || fail "the home of $1 is /"
     [ -d "$home" ] || fail "the home of $1, $home, is not there"
     stage=${home%/*}/.migrating-$1
+}
+
+# What wslimg notes in os-release(5); nothing in other images.
+do_version() {
+    sed -n 's/^IMAGE_VERSION=//p' /etc/os-release 2>/dev/null | tr -d '"'
 }
 
 do_identity() {
@@ -323,7 +329,7 @@ put_aside() {
 do_finish() {
     do_contents "$1" >"$work/mine"
     read_contents
-    require_none missing "$(only_in "$work/theirs" "$work/mine")"
+    require_none "$(only_in "$work/theirs" "$work/mine")" "are missing: run the migration again"
     mkdir -p "$records"
     (umask 077 && cp "$work/theirs" "$records/$2.part")
     mv "$records/$2.part" "$records/$2"
@@ -335,11 +341,11 @@ read_contents() {
     grep -qx "$end_of_list" "$work/theirs" || fail "the list of the old home is not complete"
 }
 
-# require_none WHAT LINES
+# require_none LINES WHAT
 require_none() {
-    [ -n "$2" ] || return 0
-    printf '%s\n' "$2" | head -n 5 >&2
-    fail "$(printf '%s\n' "$2" | wc -l) entries are $1, some of them above: run the migration again"
+    [ -n "$1" ] || return 0
+    printf '%s\n' "$1" | head -n 5 >&2
+    fail "$(printf '%s\n' "$1" | wc -l) entries, some of them above, $2"
 }
 
 do_noted() {
@@ -349,7 +355,8 @@ do_noted() {
 do_unchanged() {
     [ -f "$records/$1" ] || fail "nothing was migrated from $1"
     read_contents
-    require_none "new since then" "$(only_in "$work/theirs" "$records/$1")"
+    require_none "$(only_in "$work/theirs" "$records/$1")" \
+        "have changed in $1 since it was copied: take them over, then delete it by wsl --unregister $1"
 }
 
 main "$@"

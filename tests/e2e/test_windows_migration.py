@@ -301,7 +301,7 @@ def test_what_is_missing_or_new_is_named_and_nothing_is_noted(machine):
     copy(old, new)
     write(there / "file", "two", owner=1000)
     assert "not complete" in new.run("finish", "anna", "Old", status=1)
-    assert "1 entries are missing" in finish(old, new, status=1)
+    assert "1 entries, some of them above, are missing: run" in finish(old, new, status=1)
     new.run("noted", "Old", status=1)
     assert "nothing was migrated" in new.run("unchanged", "Old", status=1)
     write(there / "file", "one", owner=1000)
@@ -313,7 +313,17 @@ def test_what_is_missing_or_new_is_named_and_nothing_is_noted(machine):
     write(home / "later", "x", owner=1000)
     for cut in ("", old.run("contents", "anna").rsplit("end", 1)[0]):
         assert "not complete" in new.run("unchanged", "Old", data=cut, status=1)
-    assert "new since then" in new.run("unchanged", "Old", data=old.run("contents", "anna"), status=1)
+    assert "have changed in Old since" in new.run(
+        "unchanged", "Old", data=old.run("contents", "anna"), status=1
+    )
+
+
+def test_the_version_of_the_image_is_told_if_it_has_one(machine):
+    old = machine("old", "busybox")
+    release = write(old.root / "etc/os-release", 'ID=debian\nIMAGE_VERSION="2026.11.1"\n')
+    assert old.run("version") == "2026.11.1\n"
+    release.write_text("ID=debian\n")
+    assert old.run("version") == ""
 
 
 def test_room_and_size_are_told_in_kib(machine):
