@@ -8,20 +8,22 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from builder.publish.choose import open_target
+from builder.publish.places import open_catalog
 from builder.publish.target import Target
 from tests.unit.publish.catalogs import add
 
 
 @dataclass(frozen=True)
 class Place:
-    """An address, and the variables with which it can be written to. Called, it is another view of the same
-    place, as another process has it."""
+    """An address, and the variables with which it can be written to; `lists` is what `--index-to` names.
+    Called, it is another view of the same place, as another process has it."""
 
     address: str
     environment: Mapping[str, str] = field(default_factory=dict)
+    lists: str = ""
 
     def __call__(self) -> Target:
-        return open_target(self.address)
+        return open_catalog(self.address, self.lists) if self.lists else open_target(self.address)
 
 
 def publish_in_process(place: Place, number: int, folder: Path) -> None:

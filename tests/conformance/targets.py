@@ -7,7 +7,7 @@ import os
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -83,6 +83,13 @@ def docker_registry(folder: Path) -> Iterator[Place]:
 
 
 @contextmanager
+def registry_and_folder(folder: Path) -> Iterator[Place]:
+    (folder / "lists").mkdir()
+    with docker_registry(folder) as place:
+        yield replace(place, lists=str(folder / "lists"))
+
+
+@contextmanager
 def s3(server: Callable[[Path], AbstractContextManager[str]], folder: Path) -> Iterator[Place]:
     require_module("obstore", "cloud")
     with server(folder) as endpoint:
@@ -121,6 +128,7 @@ ROWS = (
     Row(name="nginx", start=nginx, marks=SYSTEM),
     Row(name="apache", start=apache, marks=SYSTEM),
     Row(name="docker-registry", start=docker_registry, marks=SYSTEM),
+    Row(name="docker-registry+folder", start=registry_and_folder, marks=SYSTEM),
     Row(name="s3-moto", start=partial(s3, moto_server), marks=SYSTEM),
     Row(name="s3-rclone", start=partial(s3, rclone_s3_server), marks=SYSTEM),
     Row(name="azurite", start=azurite, marks=SYSTEM),
