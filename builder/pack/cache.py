@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from builder.pack.bare import SUFFIX
-from builder.pack.packfile import is_locked
+from builder.pack.packfile import delete_pack, is_locked
 from builder.pack.session import Session
 
 DEFAULT_LIMIT = 8 << 30
@@ -73,10 +73,11 @@ class SegmentCache:
 
 
 def _delete(path: Path) -> int:
-    """Delete a tree record, or a pack with its rows, rows first; returns the bytes that are free now."""
-    freed = 0
-    for part in (path.with_suffix(".rows"), path) if path.suffix == ".pack" else (path,):
-        with suppress(FileNotFoundError):
-            freed += part.stat().st_size
-            part.unlink()
-    return freed
+    """Delete a pack, or what is remembered of a tree; how many bytes are free now."""
+    if path.suffix == ".pack":
+        return delete_pack(path)
+    with suppress(FileNotFoundError):
+        freed = path.stat().st_size
+        path.unlink()
+        return freed
+    return 0

@@ -38,15 +38,13 @@ class Compressor:
     `compress(segment, before)` may run in many threads. With `chained`, `before` is the end of the segment
     before (`DICTIONARY` bytes) and the image is one stream between `head` and `tail(crc32, size)`, those of
     the whole archive; without, `before` is empty, and what comes out depends on the segment alone. `expand`
-    is the inverse then, or None for what nothing can be made of; `expands_fast` says that it takes less time
-    than to read the segment from many files.
+    is the inverse then, or None for what nothing can be made of.
     """
 
     name: str
     target: int
     compress: Callable[[memoryview, bytes], Bytes]
     expand: Callable[[Bytes], bytearray | None] = bytearray
-    expands_fast: bool = False
     chained: bool = False
     head: bytes = b""
     tail: Callable[[int, int], bytes] = lambda _crc, _size: b""
@@ -79,7 +77,6 @@ def choose_compressor(settings: PackSettings) -> Compressor:
                 target=4 * _MIB,
                 compress=_zstd,
                 expand=_expand_zstd,
-                expands_fast=True,
             )
         case Kind.NONE:
             return Compressor(name=_NONE, target=_MIB, compress=lambda data, _before: bytes(data))
@@ -92,7 +89,6 @@ def _gzip_members(level: int) -> Compressor:
         target=_MIB,
         compress=lambda data, _before: deflate.gzip_compress(data, level),
         expand=_expand_gzip,
-        expands_fast=True,
     )
 
 

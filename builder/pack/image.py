@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 from pathlib import Path
+from typing import NamedTuple
 
 from builder.core.events import Note, Progress, Sink, discard
 from builder.model.entry import Entry
@@ -16,6 +17,7 @@ from builder.pack.holes import find_holes
 from builder.pack.keys import tree_key
 from builder.pack.normalise import normalise
 from builder.pack.output import Output, open_output
+from builder.pack.read_back import Kept, digest_archive, kept_segment, known_digest
 from builder.pack.records import Record, find_record, lies_at, rewrite_image, save_record
 from builder.pack.segments import cut_segments
 from builder.pack.session import Session
@@ -66,10 +68,34 @@ def packed_tree(
             yield record.result(output)
             return
         with open_output(output) as image:
-            result, segments = _make(entries, image, settings, compressor, session, record, sink)
-            yield replace(result, path=image.readable)
+            written = _make(entries, image, settings, compressor, session, record, sink)
+            with _digested(written, image, compressor, session) as result:
+                yield result
+                result.archive.result()  # what cannot be read back gets no name
         if session and key:
-            save_record(session, key, replace(result, path=output), segments)
+            save_record(session, key, replace(result, path=output), written.keys)
+
+
+class _Written(NamedTuple):
+    """A written image. `keys` name its segments, if there is a session; `undigested` are the same segments,
+    if its archive has yet to be digested."""
+
+    result: PackResult
+    keys: tuple[bytes, ...]
+    undigested: tuple[Kept, ...] = ()
+
+
+@contextmanager
+def _digested(
+    written: _Written, image: Output, compressor: Compressor, session: Session | None
+) -> Iterator[PackResult]:
+    """The result, whose archive is digested during the block if that is wanted and was not done before."""
+    result = replace(written.result, path=image.readable)
+    if not session or not written.undigested:
+        yield result
+        return
+    with digest_archive(image.readable, written.undigested, compressor, session) as digest:
+        yield replace(result, archive=digest)
 
 
 def _make(
@@ -80,11 +106,11 @@ def _make(
     session: Session | None,
     record: Record | None,
     sink: Sink,
-) -> tuple[PackResult, tuple[bytes, ...]]:
+) -> _Written:
     """From the segments of the image that `record` remembers, else from `entries`."""
     if session and record and record.segments:
         if rewrite_image(session, record, image):
-            return record.result(image.readable), tuple(map(bytes.fromhex, record.segments))
+            return _Written(record.result(image.readable), tuple(map(bytes.fromhex, record.segments)))
         sink(Note(message="the segment cache lost a part of this image: it is packed anew"))
     return _write(entries, image, settings, compressor, session if compressor.cacheable else None, sink)
 
@@ -96,20 +122,20 @@ def _write(
     compressor: Compressor,
     session: Session | None,
     sink: Sink,
-) -> tuple[PackResult, tuple[bytes, ...]]:
-    """Returns the result, and the keys of all segments if there is a session."""
-    counted = _Counted(normalise(entries, settings.time))
+) -> _Written:
+    """Whatever there is no session for is digested on the way: all content passes by."""
+    counted, undigested = _Counted(normalise(entries, settings.time)), list[Kept]()
     segments = cut_segments(write_members(counted, find_holes), compressor.target)
     with (
-        Archive(hashed=settings.tar_digest, checked=compressor.chained) as archive,
+        Archive(hashed=settings.tar_digest and not session, checked=compressor.chained) as archive,
         Storing(session) as storing,
-        Workers(
-            compressor, settings.workers, session, read_all=settings.tar_digest, verify=settings.verify
-        ) as workers,
+        Workers(compressor, settings.workers, session, verify=settings.verify) as workers,
     ):
         image.add(compressor.head)
         for packed in workers.pack(segments):
             image.add(packed.data)
+            if session and settings.tar_digest:
+                undigested.append(kept_segment(packed))
             archive.add_segment(packed, workers.buffers)
             storing.add_segment(packed)
             sink(Progress(label="pack", done=archive.size, total=0, unit="B"))
@@ -122,13 +148,13 @@ def _write(
         size=image.size,
         sha256=sha256,
         tar_size=archive.size,
-        tar_sha256=tar_sha256,
+        archive=known_digest(tar_sha256),
         entries=counted.count,
         compressor=compressor.name,
         segments=archive.segments,
         reused=storing.reused,
     )
-    return result, tuple(storing.keys)
+    return _Written(result, tuple(storing.keys), tuple(undigested))
 
 
 class _Counted:

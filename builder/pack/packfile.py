@@ -11,6 +11,7 @@ import os
 import secrets
 import struct
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 from zlib import crc32
@@ -101,6 +102,16 @@ class PackWriter:
     def close(self) -> None:
         """Release the file."""
         os.close(self._file)
+
+
+def delete_pack(path: Path) -> int:
+    """Delete the pack `path` with its rows, rows first; how many bytes are free now."""
+    freed = 0
+    for part in (path.with_suffix(".rows"), path):
+        with suppress(FileNotFoundError):
+            freed += part.stat().st_size
+            part.unlink()
+    return freed
 
 
 def is_locked(path: Path) -> bool:

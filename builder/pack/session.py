@@ -8,7 +8,7 @@ from pathlib import Path
 from threading import Lock
 
 from builder.pack.compress import Bytes
-from builder.pack.packfile import PackReader, PackWriter, Row, append_row, new_pack, read_rows
+from builder.pack.packfile import PackReader, PackWriter, Row, append_row, delete_pack, new_pack, read_rows
 
 _FULL = 128 << 20
 """A pack from this size on gets no more segments, in bytes: the grain in which the cache is pruned."""
@@ -41,14 +41,12 @@ class Session:
             self._places.pop(key, None)
         return data
 
-    def drop(self, key: bytes) -> None:
-        """Forget the segment `key` under all its names: it is what was stored, but of no use."""
-        broken = self._places.pop(key, None)
-        if broken:
-            place = broken[0], broken[1].offset
-            for name, (path, row) in list(self._places.items()):
-                if (path, row.offset) == place:
-                    self._places.pop(name, None)
+    def forget(self, key: bytes) -> None:
+        """Delete the pack that holds the segment `key`: it is what was stored, but of no use."""
+        place = self._places.get(key)
+        if place:
+            with suppress(OSError):
+                delete_pack(place[0])
 
     def put(self, keys: tuple[bytes, ...], data: Bytes) -> None:
         """Store `data` under each of `keys`. A disk that is full ends the storing, not the build."""

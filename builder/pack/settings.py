@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from concurrent.futures import Future
+from dataclasses import dataclass, field
 from enum import Enum
 from pathlib import Path
 
@@ -34,8 +35,8 @@ class PackSettings:
 
     `single_member` writes one gzip member for readers that know no second; it is larger and slower.
     `tree_key` names the tree if its content can never change (a plan's key): with it an unchanged image
-    is not even walked. Without `tar_digest` the archive's own SHA-256 is left out, for which all content
-    would be read, or expanded, even if the cache knows it compressed. `verify` expands whatever was
+    is not even walked. Without `tar_digest` the archive's own SHA-256 is left out, for which the image would
+    be read back where the cache knows its segments. `verify` expands whatever was
     compressed and compares. None of these influences a byte.
     """
 
@@ -56,8 +57,7 @@ class PackSettings:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class PackResult:
-    """The image at `path`: `size` bytes with `sha256`; unpacked, `tar_size` bytes with `tar_sha256`,
-    which is empty where `PackSettings.tar_digest` is off.
+    """The image at `path`: `size` bytes with `sha256`; unpacked, `tar_size` bytes with `tar_sha256`.
 
     `compressor` names program, version and level, on which the bytes of the image depend besides the tree.
     `segments` were written, `reused` of them from the cache.
@@ -67,8 +67,14 @@ class PackResult:
     size: int
     sha256: str
     tar_size: int
-    tar_sha256: str
+    archive: Future[str] = field(compare=False, repr=False)
     entries: int
     compressor: str
     segments: int
     reused: int
+
+    @property
+    def tar_sha256(self) -> str:
+        """Empty where `PackSettings.tar_digest` is off. Waits until it is found; raises PackError where the
+        image turns out to be damaged."""
+        return self.archive.result()

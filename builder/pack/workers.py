@@ -15,21 +15,18 @@ from builder.pack.keys import content_key, layer_key
 from builder.pack.segments import Segment
 from builder.pack.session import Session
 
-_FEW = 16
-"""Parts of a segment, half of them files. So many are read in less time than it takes to expand the segment;
-of more, each costs as much as the content of 10 KB."""
-
 
 class Packed(NamedTuple):
     """A segment of `size` bytes, compressed to `data`.
 
     `keys` name it in the cache, where it was `found` under the first of them. `plain` begins with what it was
-    before, unless nobody asked for it; where it is `lent`, whoever takes it gives it back to
-    `Workers.buffers`.
+    before, unless it was found without looking; where it is `lent`, whoever takes it gives it back to
+    `Workers.buffers`. `origin` is the segment itself.
     """
 
     size: int
     data: Bytes
+    origin: Segment
     keys: tuple[bytes, ...] = ()
     found: bool = False
     plain: bytearray | None = None
@@ -40,9 +37,7 @@ class Workers(AbstractContextManager["Workers"]):
     """`threads` threads that compress, and a window of segments that bounds the memory whatever the tree.
 
     With a `session` of the segment cache, what is in it is not compressed, and if its layers are known not
-    even read. Where `read_all` wants the content all the same, a segment of many files is expanded again
-    if that takes less time than to open them. `compressor` is not chained then. With `verify`, what was
-    compressed is expanded and compared, be it now or earlier.
+    even read; `compressor` is not chained then. With `verify`, what was compressed is expanded and compared.
     """
 
     def __init__(
@@ -51,12 +46,10 @@ class Workers(AbstractContextManager["Workers"]):
         threads: int,
         session: Session | None,
         *,
-        read_all: bool,
         verify: bool = False,
     ) -> None:
         self._compressor = compressor
         self._session = session
-        self._read_all = read_all
         self._verify = verify
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="compress")
         self._window = threads + 6
@@ -82,8 +75,7 @@ class Workers(AbstractContextManager["Workers"]):
             yield waiting.popleft().result()
 
     def _is_known(self, by_layer: bytes | None) -> bool:
-        served = not self._read_all or self._compressor.expands_fast
-        return served and self._session is not None and by_layer in self._session
+        return self._session is not None and by_layer in self._session
 
     def _fill(self, segment: Segment) -> bytearray:
         buffer = self.buffers.take(segment.size)
@@ -95,7 +87,7 @@ class Workers(AbstractContextManager["Workers"]):
     ) -> Packed:
         """By layer and path first, as that needs no hashing of the content."""
         known = self._find((by_layer,), segment) if by_layer else None
-        if known and buffer is None and (known := self._with_content(known, segment)):
+        if known and buffer is None:
             return known
         lent = buffer is not None
         if buffer is None:  # the cache lost it in between
@@ -104,19 +96,6 @@ class Workers(AbstractContextManager["Workers"]):
         with memoryview(buffer) as view, view[: segment.size] as data:
             packed = known or self._pack_content(segment, data, by_layer, before)
         return packed._replace(plain=buffer, lent=lent)
-
-    def _with_content(self, known: Packed, segment: Segment) -> Packed | None:
-        """`known` with its content where that is asked for; None, and a miss from now on, if it is broken."""
-        if not self._read_all:
-            return known
-        if len(segment.parts) <= _FEW:
-            return known._replace(plain=self._fill(segment), lent=True)
-        plain = self._compressor.expand(known.data)
-        if plain is not None and len(plain) == known.size:
-            return known._replace(plain=plain)
-        assert self._session is not None
-        self._session.drop(known.keys[0])
-        return None
 
     def _pack_content(
         self, segment: Segment, data: memoryview, by_layer: bytes | None, before: bytes
@@ -128,7 +107,7 @@ class Workers(AbstractContextManager["Workers"]):
         known = self._find(keys, segment)
         if known and (not self._verify or self._expands_to(known.data, data)):
             return known
-        return Packed(segment.size, self._compress(data, before), keys)
+        return Packed(segment.size, self._compress(data, before), segment, keys)
 
     def _compress(self, data: memoryview, before: bytes) -> Bytes:
         """Raises PackError where `verify` finds that other bytes would come out again."""
@@ -150,7 +129,7 @@ class Workers(AbstractContextManager["Workers"]):
         if not self._session or not keys:
             return None
         data = self._session.get(keys[0])
-        return None if data is None else Packed(segment.size, data, keys, found=True)
+        return None if data is None else Packed(segment.size, data, segment, keys, found=True)
 
     def __exit__(self, *_: object) -> None:
         self._pool.shutdown(cancel_futures=True)

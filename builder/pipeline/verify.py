@@ -50,9 +50,9 @@ class Written:
 def verify_image(written: Written, checks: Checks, folder: Path, *, architecture: str, now: int) -> Report:
     """What the rules say of an image. `folder` is the recipe's, `now` is in seconds since the epoch.
 
-    An image that is mostly new is read back. Of any other, of which the packer has expanded every segment,
-    the entries are judged (docs/decisions/0008-rebuilds-are-not-read-back.md). Raises OSError, UsageError,
-    RecipeError for a policy that cannot be read.
+    An image that is mostly new is read back. Of any other the entries are judged
+    (docs/decisions/0008-rebuilds-are-not-read-back.md). Raises OSError, UsageError, RecipeError for a policy
+    that cannot be read.
     """
     options = CheckOptions(
         strict=checks.strict,
