@@ -10,14 +10,23 @@ FOREVER = "public, max-age=31536000, immutable"
 """For what never changes under its name (RFC 8246)."""
 CHECKED = "no-cache"
 """For what may change at any moment: kept, but asked about before each use (RFC 9111, 5.2.2.4)."""
-_TYPES = {".json": "application/json", ".sig": "text/plain", ".html": "text/html; charset=utf-8"}
 _OTHER = "application/octet-stream"
+TYPES = {
+    "": "text/plain",  # SHA256SUMS
+    ".html": "text/html",
+    ".json": "application/json",
+    ".jsonl": "application/json",
+    ".sig": "text/plain",
+    ".wsl": _OTHER,
+    ".xml": "application/xml",
+    ".zst": _OTHER,
+}
+"""Media types by the end of the name; nothing on the way may unpack an image."""
 
 
 def content_type(path: str) -> str:
-    """The media type of the file `path` of a catalog; one without another is that of images, which nothing
-    on the way may unpack."""
-    return _TYPES.get(PurePosixPath(path).suffix, _OTHER)
+    """The media type of the file `path` of a catalog."""
+    return TYPES.get(PurePosixPath(path).suffix, _OTHER)
 
 
 def cache_control(path: str) -> str:

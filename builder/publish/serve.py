@@ -12,17 +12,9 @@ from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import BinaryIO
 
-from builder.publish.layout import IMAGES
+from builder.publish.content import CHECKED, TYPES, cache_control
 
 _RANGE = re.compile(r"bytes=(\d*)-(\d*)")
-_TYPES = {
-    "": "text/plain",  # SHA256SUMS
-    ".jsonl": "application/json",
-    ".sig": "text/plain",
-    ".wsl": "application/octet-stream",
-    ".zst": "application/octet-stream",
-}
-_FOREVER = "public, max-age=31536000, immutable"
 _LASTING = (HTTPStatus.OK, HTTPStatus.PARTIAL_CONTENT, HTTPStatus.NOT_MODIFIED)
 
 
@@ -52,7 +44,7 @@ def parse_range(text: str, size: int) -> tuple[int, int] | None:
 class _Handler(SimpleHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     disable_nagle_algorithm = True
-    extensions_map = {**SimpleHTTPRequestHandler.extensions_map, **_TYPES}  # noqa: RUF012 - the base class's own form
+    extensions_map = {**SimpleHTTPRequestHandler.extensions_map, **TYPES}  # noqa: RUF012 - the base class's own form
     _length: int | None = None
     _status = HTTPStatus.OK
 
@@ -63,8 +55,8 @@ class _Handler(SimpleHTTPRequestHandler):
 
     def end_headers(self) -> None:
         """Images never change under their names, lists may at any moment."""
-        forever = self.path.startswith(f"/{IMAGES}") and self._status in _LASTING
-        self.send_header("Cache-Control", _FOREVER if forever else "no-cache")
+        lasting = self._status in _LASTING
+        self.send_header("Cache-Control", cache_control(self.path.lstrip("/")) if lasting else CHECKED)
         self.send_header("Accept-Ranges", "bytes")
         super().end_headers()
 
