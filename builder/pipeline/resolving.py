@@ -5,18 +5,20 @@ from __future__ import annotations
 import glob
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import get_args
 
 from builder.core.errors import ResolveError
 from builder.core.events import Note, Sink
 from builder.load.document import parse_document
 from builder.load.recipe import LoadedRecipe
 from builder.model.lock import ArchitectureLock, Lock
+from builder.recipe import Architecture
 from builder.resolve.difference import describe_difference, shorten_difference
 from builder.resolve.lockfile import MissingLockError, lock_path, merge_lock, read_lock, write_lock
 from builder.resolve.stale import SOURCE, Stale, find_stale, step_part
 from builder.sources.table import kind_of
 
-_ANEW = "`wslimg lock RECIPE` makes it anew, from what the mirror has now"
+_ANEW = "`wslimg lock RECIPE` makes it anew, from what its source has now"
 
 
 def follow_lock(
@@ -70,7 +72,7 @@ def list_private(loaded: LoadedRecipe) -> tuple[str, ...]:
 def private_files(path: Path, name: str) -> tuple[str, ...]:
     """The same for the recipe `path`, whose image is called `name`."""
     files = (str(each.absolute()) for each in (path, lock_path(path)))
-    return *map(glob.escape, files), *(f"/**/{name}_*_{each}.*" for each in ("amd64", "arm64"))
+    return *map(glob.escape, files), *(f"/**/{name}_*_{each}.*" for each in get_args(Architecture))
 
 
 def keep_resolved(loaded: LoadedRecipe, architecture: str, resolved: ArchitectureLock, sink: Sink) -> None:
