@@ -15,15 +15,14 @@ from contextlib import contextmanager, suppress
 from typing import Any
 
 import docker
+from h2.exceptions import ProtocolError
 
 from builder.core.errors import ResolveError
-from builder.execute.docker.buildkit.hpack import HeaderError
 from builder.execute.docker.buildkit.http2 import (
     FAILED_PRECONDITION,
     NOT_FOUND,
     CallError,
     Method,
-    ProtocolError,
     Server,
 )
 from builder.execute.docker.buildkit.messages import read_bytes, write_bytes, write_number
@@ -103,7 +102,7 @@ def _gather(pieces: Iterable[bytes]) -> Iterator[bytes]:
 
 def _serve(server: Server) -> None:
     """Serve to the end. A build whose session is gone says so itself."""
-    with suppress(OSError, ValueError, ProtocolError, HeaderError):
+    with suppress(OSError, ValueError, ProtocolError):
         server.serve()
 
 
@@ -123,7 +122,7 @@ class _Connection:
         # What came right behind the answer is in the buffer of the answer.
         self._file = self._response.raw._fp.fp
         self._socket: socket.socket = getattr(self._file.raw, "_sock", self._file.raw)
-        self.read = self._file.read
+        self.read = self._file.read1
 
     def write(self, data: bytes) -> None:
         """Send all of `data`."""

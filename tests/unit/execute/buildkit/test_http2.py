@@ -1,4 +1,4 @@
-"""Calls over a connection, spoken by hand from the other end."""
+"""Calls over a connection, made by h2 at the other end."""
 
 from __future__ import annotations
 
@@ -7,15 +7,15 @@ import struct
 import threading
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import dataclass
 
 import pytest
+from h2.connection import H2Connection
+from h2.events import DataReceived, StreamEnded, TrailersReceived
+from h2.exceptions import ProtocolError
+from h2.settings import SettingCodes
 
-from builder.execute.docker.buildkit.hpack import Decoder, encode_headers
-from builder.execute.docker.buildkit.http2 import NOT_FOUND, CallError, ProtocolError, Server
+from builder.execute.docker.buildkit.http2 import NOT_FOUND, CallError, Server
 
-PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
-DATA, HEADERS, RESET, SETTINGS, PING, WINDOW_UPDATE, CONTINUATION = 0, 1, 3, 4, 6, 8, 9
 LARGE = bytes(range(256)) * 1000
 
 
@@ -34,41 +34,50 @@ def break_off() -> Iterator[bytes]:
 SOURCES = {"/many": lambda: iter([b"a", LARGE, b"z"]), "/broken": break_off}
 
 
-@dataclass
 class Client:
-    """The other end: frames as numbers and bytes."""
+    """The other end. What was received is kept by stream: data, trailers, and whether it has ended."""
 
-    connection: socket.socket
+    def __init__(self, connection: socket.socket) -> None:
+        self.socket = connection
+        self.h2 = H2Connection()
+        self.data: dict[int, bytes] = {}
+        self.trailers: dict[int, dict[str, str]] = {}
+        self.ended: set[int] = set()
+        self.h2.initiate_connection()
+        self.flush()
 
-    def send(self, kind: int, flags: int, stream: int, payload: bytes = b"") -> None:
-        head = len(payload).to_bytes(3, "big") + bytes((kind, flags)) + struct.pack(">I", stream)
-        self.connection.sendall(head + payload)
+    def flush(self) -> None:
+        self.socket.sendall(self.h2.data_to_send())
 
-    def call(self, stream: int, path: str, message: bytes) -> None:
-        self.send(HEADERS, 0x4, stream, encode_headers([(":path", path)]))
-        self.send(DATA, 0x1, stream, b"\0" + struct.pack(">I", len(message)) + message)
+    def ask(self, number: int, path: str) -> None:
+        names = ((":method", "POST"), (":scheme", "http"), (":authority", "x"), (":path", path))
+        self.h2.send_headers(number, names)
+        self.flush()
 
-    def receive(self) -> tuple[int, int, int, bytes]:
-        head = self._read(9)
-        return head[3], head[4], int.from_bytes(head[5:], "big"), self._read(int.from_bytes(head[:3], "big"))
+    def call(self, number: int, path: str, message: bytes) -> None:
+        self.ask(number, path)
+        self.h2.send_data(number, b"\0" + struct.pack(">I", len(message)) + message, end_stream=True)
+        self.flush()
 
-    def receive_answer(self, stream: int) -> tuple[bytes, dict[bytes, bytes]]:
+    def receive(self, *, acknowledge: bool = True) -> None:
+        for event in self.h2.receive_data(self.socket.recv(1 << 16) or pytest.fail("the server hung up")):
+            if isinstance(event, DataReceived):
+                self.data[event.stream_id] = self.data.get(event.stream_id, b"") + event.data
+                if acknowledge:
+                    self.h2.acknowledge_received_data(event.flow_controlled_length, event.stream_id)
+            elif isinstance(event, TrailersReceived):
+                self.trailers[event.stream_id] = {
+                    name.decode(): value.decode() for name, value in event.headers
+                }
+            elif isinstance(event, StreamEnded):
+                self.ended.add(event.stream_id)
+        self.flush()
+
+    def answer(self, number: int) -> tuple[bytes, dict[str, str]]:
         """The message and the trailers of a call."""
-        data, decoder = b"", Decoder()
-        while True:
-            kind, flags, number, payload = self.receive()
-            if number != stream:
-                continue
-            if kind == DATA:
-                data += payload
-            elif flags & 0x1:
-                return data[5:], dict(decoder.decode(payload))
-
-    def _read(self, size: int) -> bytes:
-        data = b""
-        while len(data) < size:
-            data += self.connection.recv(size - len(data)) or pytest.fail("the server hung up")
-        return data
+        while number not in self.ended:
+            self.receive()
+        return self.data.get(number, b"")[5:], self.trailers[number]
 
 
 def _serve(server: Server) -> None:
@@ -81,13 +90,10 @@ def client() -> Iterator[Client]:
     ours, theirs = socket.socketpair()
     with ours, theirs, theirs.makefile("rb") as file:
         ours.settimeout(10)
-        server = Server(file.read, theirs.sendall, METHODS, SOURCES)
+        server = Server(file.read1, theirs.sendall, METHODS, SOURCES)
         thread = threading.Thread(target=_serve, args=(server,))
         thread.start()
-        ours.sendall(PREFACE)
-        client = Client(ours)
-        client.send(SETTINGS, 0, 0)
-        yield client
+        yield Client(ours)
         ours.shutdown(socket.SHUT_RDWR)
         thread.join(10)
         assert not thread.is_alive()
@@ -95,84 +101,64 @@ def client() -> Iterator[Client]:
 
 def test_a_call_is_answered(client: Client) -> None:
     client.call(1, "/echo", b"hello")
-    assert client.receive_answer(1) == (b"<hello>", {b"grpc-status": b"0"})
-
-
-def test_headers_may_come_in_parts_with_padding_and_priority(client: Client) -> None:
-    block = encode_headers([(":path", "/echo"), ("te", "trailers")])
-    client.send(HEADERS, 0x8 | 0x20, 3, b"\2" + bytes(5) + block[:7] + b"\0\0")
-    client.send(CONTINUATION, 0x4, 3, block[7:])
-    client.send(DATA, 0x8, 3, b"\3\0\0\0\0\2h" + b"\0\0\0")
-    client.send(DATA, 0x1, 3, b"i")
-    assert client.receive_answer(3)[0] == b"<hi>"
+    assert client.answer(1) == (b"<hello>", {"grpc-status": "0"})
 
 
 @pytest.mark.parametrize(
     ("path", "status", "message"),
-    [("/no", b"5", b"nothing of this name"), ("/x", b"12", b"there is no /x here")],
+    [("/no", "5", "nothing of this name"), ("/x", "12", "there is no /x here")],
 )
-def test_what_cannot_be_answered_has_a_status(
-    client: Client, path: str, status: bytes, message: bytes
-) -> None:
+def test_what_cannot_be_answered_has_a_status(client: Client, path: str, status: str, message: str) -> None:
     client.call(1, path, b"")
-    assert client.receive_answer(1) == (b"", {b"grpc-status": status, b"grpc-message": message})
+    assert client.answer(1) == (b"", {"grpc-status": status, "grpc-message": message})
 
 
 def test_a_large_answer_waits_for_room(client: Client) -> None:
     client.call(1, "/large", b"")
-    received = 0
-    while received < 65535:
-        kind, _, _, payload = client.receive()
-        received += len(payload) if kind == DATA else 0
-    assert received == 65535
+    while len(client.data.get(1, b"")) < 65535:
+        client.receive(acknowledge=False)
+    assert len(client.data[1]) == 65535
     client.call(3, "/echo", b"")  # nothing is left for it on the connection, but it is read
-    client.send(WINDOW_UPDATE, 0, 1, struct.pack(">I", 1 << 20))
-    client.send(WINDOW_UPDATE, 0, 0, struct.pack(">I", 1 << 20))
-    rest, trailers = client.receive_answer(1)
-    assert received + len(rest) + 5 == len(LARGE) + 5
-    assert trailers == {b"grpc-status": b"0"}
-    assert client.receive_answer(3)[0] == b"<>"
+    client.h2.acknowledge_received_data(65535, 1)
+    client.flush()
+    assert client.answer(1) == (LARGE, {"grpc-status": "0"})
+    assert client.answer(3)[0] == b"<>"
 
 
 def test_a_source_answers_before_the_request_ends(client: Client) -> None:
-    client.send(WINDOW_UPDATE, 0, 0, struct.pack(">I", 1 << 20))
-    client.send(SETTINGS, 0, 0, struct.pack(">HI", 4, 1 << 20))
-    client.send(HEADERS, 0x4, 1, encode_headers([(":path", "/many")]))
-    data, trailers = client.receive_answer(1)
-    assert data == b"a" + b"\0" + struct.pack(">I", len(LARGE)) + LARGE + b"\0\0\0\0\1z"
-    assert trailers == {b"grpc-status": b"0"}
+    client.ask(1, "/many")
+    _, trailers = client.answer(1)
+    assert client.data[1] == b"\0\0\0\0\1a" + b"\0" + struct.pack(">I", len(LARGE)) + LARGE + b"\0\0\0\0\1z"
+    assert trailers == {"grpc-status": "0"}
 
 
 def test_a_source_that_breaks_off_is_no_short_one(client: Client) -> None:
-    client.send(HEADERS, 0x4, 1, encode_headers([(":path", "/broken")]))
-    data, trailers = client.receive_answer(1)
-    assert (data, trailers[b"grpc-status"]) == (b"begun", b"13")
-    assert trailers[b"grpc-message"] == b"[Errno 5] the disk is broken"
+    client.ask(1, "/broken")
+    assert client.answer(1) == (
+        b"begun",
+        {"grpc-status": "13", "grpc-message": "[Errno 5] the disk is broken"},
+    )
 
 
 def test_the_first_window_is_what_the_client_says(client: Client) -> None:
-    client.send(SETTINGS, 0, 0, struct.pack(">HI", 4, 10))
+    client.h2.update_settings({SettingCodes.INITIAL_WINDOW_SIZE: 10})
     client.call(1, "/echo", b"0123456789")
-    sizes = []
-    while not sizes:
-        kind, _, _, payload = client.receive()
-        sizes += [len(payload)] if kind == DATA else []
-    assert sizes == [10]
-    client.send(SETTINGS, 0, 0, struct.pack(">HI", 4, 1000))
-    assert client.receive_answer(1)[1] == {b"grpc-status": b"0"}
+    while not client.data:
+        client.receive(acknowledge=False)
+    assert len(client.data[1]) == 10
+    client.h2.update_settings({SettingCodes.INITIAL_WINDOW_SIZE: 1000})
+    client.flush()
+    assert client.answer(1)[1] == {"grpc-status": "0"}
 
 
-def test_pings_are_answered_and_unknown_frames_passed_over(client: Client) -> None:
-    client.send(0xFA, 0, 0, b"?")
-    client.send(RESET, 0, 9, bytes(4))
-    client.send(DATA, 0x1, 9, b"late")
-    client.send(PING, 0, 0, b"12345678")
-    while (frame := client.receive())[0] != PING:
-        pass
-    assert frame == (PING, 0x1, 0, b"12345678")
+def test_a_call_that_is_reset_is_not_answered_any_more(client: Client) -> None:
+    client.ask(1, "/echo")
+    client.h2.reset_stream(1)
+    client.call(3, "/echo", b"next")
+    assert client.answer(3)[0] == b"<next>"
 
 
-def test_a_frame_that_is_too_large_ends_the_connection() -> None:
-    sent = [PREFACE, b"\xff\xff\xff" + bytes(6)]
-    with pytest.raises(ProtocolError, match="a frame has 16777215 bytes"):
+def test_what_is_no_http2_ends_the_connection() -> None:
+    sent = [b"GET / HTTP/1.1\r\n\r\n" * 3]
+    with pytest.raises(ProtocolError):
         Server(lambda _size: sent.pop(0), lambda _data: None, {}, {}).serve()
