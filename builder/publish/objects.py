@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from obstore import Attributes, PutMode
     from obstore.store import ObjectStore
 
-_PIECE = 1 << 24
+_PIECE = 1 << 20
 _PART = 1 << 23
 _PARTS = 9_000
 """Below the 10,000 parts that an upload to S3 may have."""
@@ -80,27 +80,26 @@ class ObjectTarget:
             return obstore.get(self._store, path).bytes().to_bytes()
 
     def chunks(self, path: str) -> Iterator[bytes]:
-        """A request for every 16 MiB: one that fails is repeated alone. Some servers answer a range that is
-        everything as if it were none, and obstore minds."""
+        """Pieces of about 1 MiB; obstore goes on where a transfer breaks."""
         with self._clear(path):
-            size = obstore.head(self._store, path)["size"]
-        if size <= _PIECE:
-            yield self.get(path)
-            return
-        for start in range(0, size, _PIECE):
-            with self._clear(path):
-                end = min(start + _PIECE, size)
-                piece = obstore.get_range(self._store, path, start=start, end=end)
-            yield piece.to_bytes()
+            for piece in obstore.get(self._store, path).stream(min_chunk_size=_PIECE):
+                yield bytes(piece)
 
     def put_file(self, path: str, source: Path, count: Count) -> None:
         """In parts where it is big; it is there when the last has arrived, and not at all before."""
-        part = max(_PART, source.stat().st_size // _PARTS + 1)
+        size = source.stat().st_size
+        if size <= _PART:
+            self._put(path, source.read_bytes(), "overwrite")
+            count(size)
+            return
+        part = max(_PART, size // _PARTS + 1)
         with CountedFile(source, count) as file, self._clear(path, writes=True):
+            # An iterator, since what a file raises, such as an interruption, arrives as another error.
+            parts = iter(lambda: file.read(part), b"")
             obstore.put(
                 self._store,
                 path,
-                file,
+                parts,
                 attributes=_describe(path),
                 chunk_size=part,
                 max_concurrency=_AT_ONCE,

@@ -101,11 +101,11 @@ def _read_options(kind: str, query: str, address: str) -> dict[str, Any]:
 
 
 def _client(config: Mapping[str, Any], environment: _Environment, service: Service) -> ClientConfig:
-    """Patient, since a part of an upload may take minutes; plain HTTP only where an endpoint asks for it."""
+    """Patient, since an image may take long to come back; plain HTTP only where an endpoint asks for it."""
     endpoint = config.get(service.options["endpoint"]) or next(
         (environment[name] for name in service.endpoints if environment.get(name)), ""
     )
-    options: ClientConfig = {"timeout": "10 minutes", "connect_timeout": "10 seconds"}
+    options: ClientConfig = {"timeout": "30 minutes", "connect_timeout": "10 seconds"}
     if endpoint.startswith("http://") or environment.get("AZURE_STORAGE_USE_EMULATOR"):
         options["allow_http"] = True
     for name in _CERTIFICATES:

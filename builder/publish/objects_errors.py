@@ -91,6 +91,7 @@ _CASES = (
         "the name of the service cannot be resolved",
         "check address, network and proxy; " + _AGAIN,
     ),
+    _case(r"body error|unexpected EOF", "the transfer broke", "try again; " + _AGAIN),
     _case(
         r"error sending request|[Cc]onnection|timed out|operation timeout|kind: (Connect|Timeout|Request)",
         "cannot be reached",

@@ -70,17 +70,12 @@ class RcloneTarget:
         """As a job of rclone, which is asked how far it is."""
         with self._clear(path) as rclone:
             job = rclone.call("operations/copyfile", {**self._copy(path, source), "_async": True})["jobid"]
-            done = 0
-            while True:
-                state = rclone.call("job/status", {"jobid": job})
-                sent = int(rclone.call("core/stats", {"group": f"job/{job}"}).get("bytes", 0))
-                done = _tell(count, done, sent)
-                if state["finished"]:
-                    break
-                time.sleep(_PAUSE)
-            if not state["success"]:
-                raise RcloneError(state["error"])
-            _tell(count, done, source.stat().st_size)
+            try:
+                done = _follow(rclone, job, count)
+            except KeyboardInterrupt:
+                rclone.call("job/stop", {"jobid": job})
+                raise
+            count(source.stat().st_size - done)
 
     def put_bytes(self, path: str, data: bytes, *, if_match: str = "", if_absent: bool = False) -> None:
         """With a condition, while nobody else has a claim."""
@@ -139,6 +134,17 @@ class RcloneTarget:
             raise explain(str(error), f"{self.place}/{path}") from None
 
 
-def _tell(count: Count, done: int, sent: int) -> int:
-    count(sent - done)
-    return sent
+def _follow(rclone: Daemon, job: int, count: Count) -> int:
+    """Tell `count` what is sent until `job` is done, and return how much that was. Raises RcloneError."""
+    done = 0
+    while True:
+        state = rclone.call("job/status", {"jobid": job})
+        sent = int(rclone.call("core/stats", {"group": f"job/{job}"}).get("bytes", 0))
+        count(sent - done)
+        done = sent
+        if state["finished"]:
+            break
+        time.sleep(_PAUSE)
+    if not state["success"]:
+        raise RcloneError(state["error"])
+    return done

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
+import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -22,6 +24,7 @@ from tests.conformance.storage_servers import (
     BIN,
     KEY,
     azurite_server,
+    moto_server,
     rclone_s3_server,
     samba_server,
 )
@@ -71,6 +74,23 @@ def test_a_bucket_that_refuses_leaves_the_catalog_alone(tmp_path: Path, monkeypa
         stranger = open_target(f"s3://wsl/team?endpoint={endpoint}")
         refuse(lambda: add(stranger, "1.1", folder=tmp_path), "the credentials are wrong", "AWS_")
         assert verify_catalog(target, (), "", discard, content=True) == ()
+
+
+def test_an_interrupted_upload_to_a_bucket_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    def interrupt(_: int) -> None:
+        raise KeyboardInterrupt
+
+    source = tmp_path / "image"
+    source.write_bytes(os.urandom(20 << 20))
+    for name, value in KEY.items():
+        monkeypatch.setenv(name, value)
+    with moto_server(tmp_path) as endpoint:
+        target = open_target(f"s3://wsl/team?endpoint={endpoint}")
+        with pytest.raises(KeyboardInterrupt):
+            target.put_file("images/x.wsl", source, interrupt)
+        assert target.stat("images/x.wsl") is None
+        with urllib.request.urlopen(f"{endpoint}/wsl?uploads") as answer:
+            assert b"<Upload>" not in answer.read()
 
 
 def test_a_container_that_refuses_says_why(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):

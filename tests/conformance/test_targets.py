@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import multiprocessing
 import os
 import random
@@ -70,6 +71,19 @@ def test_a_file_is_put_with_its_bytes_counted(target: Target, tmp_path: Path):
     target.put_file("images/x~1+2.wsl", source, counted.append)
     assert sum(counted) == 3 << 20
     assert target.get("images/x~1+2.wsl") == source.read_bytes()
+
+
+def test_a_file_of_many_parts_arrives_whole(target: Target, tmp_path: Path):
+    source = tmp_path / "image"
+    source.write_bytes(os.urandom(40 << 20) + b"end")
+    counted: list[int] = []
+    target.put_file("images/big.wsl", source, counted.append)
+    assert sum(counted) == source.stat().st_size
+    assert hashlib.sha256(b"".join(target.chunks("images/big.wsl"))).digest() == sha256(source)
+
+
+def sha256(file: Path) -> bytes:
+    return hashlib.sha256(file.read_bytes()).digest()
 
 
 def test_what_is_not_there_is_missing(target: Target):

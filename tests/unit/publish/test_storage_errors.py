@@ -109,6 +109,7 @@ def test_a_service_that_is_not_there_is_named_after_few_attempts(monkeypatch: py
         ("gs", "The specified bucket does not exist.", "no such bucket"),
         ("s3", "invalid peer certificate: UnknownIssuer", "certificate is not trusted"),
         ("s3", "dns error: failed to lookup address information", "name of the service cannot be resolved"),
+        ("s3", "HTTP error: request or response body error", "the transfer broke"),
         ("s3", "Something https://host/?sig=secret odd\nDebug", r"^Something \.\.\. odd"),
     ],
 )
