@@ -39,8 +39,10 @@ class Tree:
     def apply(self, entries: Iterable[Entry], where: str) -> None:
         """Lay the members of one layer over the tree. Raises ResolveError for what no engine could unpack."""
         kept, whiteouts = _part(entries, where)
+        above = {folder for path in whiteouts for folder in _folders_above(path)}
         for entry in kept:
-            self._make_room(entry)
+            if entry.path in above:
+                self._make_room(entry)
         for path in whiteouts:
             self._hide(path)
         for entry in kept:
@@ -112,7 +114,7 @@ class Tree:
         return None if folder is None else folder.children
 
     def _make_room(self, entry: Entry) -> None:
-        """A directory takes the place of a link or file at once: whiteouts below it mean its own content."""
+        """A directory takes the place of a link or file before the whiteouts below it, which mean its own."""
         name = entry.path.rpartition(b"/")[2]
         children = self._children(entry.path) if entry.kind is Kind.DIRECTORY else None
         if children and name in children and children[name].children is None:
@@ -175,6 +177,12 @@ def _part(entries: Iterable[Entry], where: str) -> tuple[list[Entry], list[bytes
                 raise ResolveError(f"holds {_shown(entry.path)}, a whiteout of nothing", where=where)
             whiteouts.append(entry.path)
     return kept, whiteouts
+
+
+def _folders_above(path: bytes) -> Iterator[bytes]:
+    while b"/" in path:
+        path = path.rpartition(b"/")[0]
+        yield path
 
 
 def _step(folder: _Node, name: bytes, make: Entry | None) -> _Node | None:

@@ -8,7 +8,7 @@ import tempfile
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, assume, given, settings
+from hypothesis import HealthCheck, assume, example, given, settings
 from hypothesis import strategies as st
 
 from builder.core.errors import ResolveError
@@ -178,6 +178,8 @@ STACKS = st.lists(st.lists(MEMBERS, max_size=6), min_size=1, max_size=4)
 
 
 @given(STACKS)
+@example([[("symlink", "a", "b")], [("file", "a/a", b""), ("folder", "a", 0o755)]])
+@example([[("file", "a", b"")], [("link", "a", "a"), ("folder", "a", 0o755)]])
 @settings(
     max_examples=150, deadline=None, suppress_health_check=[HealthCheck.filter_too_much, HealthCheck.too_slow]
 )
