@@ -14,19 +14,17 @@ from tempfile import TemporaryDirectory
 
 import pytest
 
-from tests.conformance.publisher import Place
-from tests.conformance.storage_servers import (
+from tests.conformance.bucket_servers import (
     AZURE_ACCOUNT,
     AZURE_KEY,
-    BIN,
     KEY,
-    apache_server,
     azurite_server,
-    free_port,
     moto_server,
     rclone_s3_server,
-    samba_server,
 )
+from tests.conformance.file_servers import apache_server, samba_server
+from tests.conformance.publisher import Place
+from tests.conformance.servers import BIN, free_port
 from tests.conformance.web_servers import dav_server, nginx_server
 from tests.conftest import require
 from tests.e2e.registry import running_registry

@@ -18,16 +18,16 @@ from builder.publish.choose import open_target
 from builder.publish.publish import set_up
 from builder.publish.target import Target
 from builder.publish.verify import verify_catalog
-from tests.conformance.storage_servers import (
+from tests.conformance.bucket_servers import (
     AZURE_ACCOUNT,
     AZURE_KEY,
-    BIN,
     KEY,
     azurite_server,
     moto_server,
     rclone_s3_server,
-    samba_server,
 )
+from tests.conformance.file_servers import samba_server
+from tests.conformance.servers import BIN
 from tests.conftest import require
 from tests.unit.publish.catalogs import BASE, add
 

@@ -21,8 +21,9 @@ from builder.publish.target import BusyError, ConflictError, Target
 from builder.publish.verify import verify_catalog
 from builder.publish.web import WebTarget
 from builder.publish.web_address import open_web
+from tests.conformance.file_servers import apache_server
 from tests.conformance.product_servers import Artifactory, GitLab, Nexus, Product, Store, product_server
-from tests.conformance.storage_servers import apache_server, free_port
+from tests.conformance.servers import free_port
 from tests.conformance.web_servers import dav_server, nginx_server
 from tests.conftest import require
 from tests.unit.publish.catalogs import BASE, add

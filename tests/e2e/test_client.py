@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.conformance.storage_servers import AZURE_ACCOUNT, AZURE_KEY, KEY, azurite_server, moto_server
+from tests.conformance.bucket_servers import AZURE_ACCOUNT, AZURE_KEY, KEY, azurite_server, moto_server
 from tests.conformance.targets import require_module
 from tests.conformance.web_servers import NGINX, free_port, guarding_proxy, nginx_server, running_nginx
 from tests.e2e.client import BadDigestError, Client

@@ -1,4 +1,4 @@
-"""Servers of buckets and shares, each on a port of its own, gone with the block that needs them."""
+"""Servers of buckets: Amazon's as moto plays it, one that ignores conditions, Azure's as Azurite plays it."""
 
 from __future__ import annotations
 
@@ -7,59 +7,21 @@ import hashlib
 import hmac
 import os
 import shutil
-import signal
-import socket
 import subprocess
-import sys
-import time
 import urllib.request
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from email.utils import formatdate
 from pathlib import Path
 
+from tests.conformance.servers import BIN, free_port, running
 from tests.conftest import require
 
-BIN = Path(sys.executable).parent
 KEY = {"AWS_ACCESS_KEY_ID": "wslimg", "AWS_SECRET_ACCESS_KEY": "wslimg-secret"}
 AZURE_ACCOUNT = "devstoreaccount1"
 AZURE_KEY = "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw=="
 """What Azurite's documentation gives to everybody."""
 AZURITE = "3.35.0"
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-@contextmanager
-def running(
-    command: Sequence[str | Path], port: int, log: Path, environment: Mapping[str, str] | None = None
-) -> Iterator[None]:
-    """`command` in a process group of its own, while it answers on `port`."""
-    with log.open("wb") as output:
-        process = subprocess.Popen(
-            command, stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True,
-            env={**os.environ, **(environment or {})},
-        )  # fmt: skip
-    try:
-        wait_for(port, process, log)
-        yield
-    finally:
-        os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
-
-
-def wait_for(port: int, process: subprocess.Popen[bytes], log: Path) -> None:
-    for _ in range(600):
-        assert process.poll() is None, log.read_text()
-        with socket.socket() as probe:
-            if probe.connect_ex(("127.0.0.1", port)) == 0:
-                return
-        time.sleep(0.05)
-    raise AssertionError(log.read_text())
 
 
 @contextmanager
@@ -156,91 +118,3 @@ def install_azurite() -> Path:
             part.rename(folder)
         shutil.rmtree(part, ignore_errors=True)
     return program
-
-
-SMB = """
-[global]
-  smb ports = {port}
-  interfaces = 127.0.0.1
-  bind interfaces only = yes
-  server role = standalone
-  disable netbios = yes
-  private dir = {folder}
-  lock directory = {folder}
-  state directory = {folder}
-  cache directory = {folder}
-  pid directory = {folder}
-  ncalrpc dir = {folder}/rpc
-  passdb backend = tdbsam:{folder}/passdb.tdb
-  log file = {folder}/log
-  load printers = no
-  printcap name = /dev/null
-  rpc_server:spoolss = disabled
-[share]
-  path = {root}
-  read only = no
-[readonly]
-  path = {root}
-  read only = yes
-[full]
-  path = {full}
-  read only = no
-"""
-
-
-@contextmanager
-def samba_server(root: Path, folder: Path, full: Path) -> Iterator[int]:
-    """The port of Samba with the shares `share` and `readonly` of `root`, and `full` of that; root's
-    password is `secret`."""
-    require(shutil.which("smbd") is not None, "Samba is not installed (apt install samba)")
-    require(os.geteuid() == 0, "Samba needs root")
-    folder.mkdir()
-    port = free_port()
-    config = folder / "smb.conf"
-    config.write_text(SMB.format(port=port, folder=folder, root=root, full=full))
-    subprocess.run(
-        ["smbpasswd", "-c", config, "-L", "-a", "-s", "root"],
-        input=b"secret\nsecret\n", check=True, capture_output=True,
-    )  # fmt: skip
-    command = ["smbd", "-F", "--no-process-group", "-s", config]
-    with running(command, port, folder / "out"):
-        yield port
-
-
-APACHE = """
-ServerRoot {folder}
-ServerName localhost
-Listen 127.0.0.1:{port}
-PidFile {folder}/pid
-ErrorLog {folder}/error.log
-User www-data
-Group www-data
-LoadModule mpm_event_module {modules}/mod_mpm_event.so
-LoadModule authn_core_module {modules}/mod_authn_core.so
-LoadModule authz_core_module {modules}/mod_authz_core.so
-LoadModule mime_module {modules}/mod_mime.so
-LoadModule dav_module {modules}/mod_dav.so
-LoadModule dav_fs_module {modules}/mod_dav_fs.so
-TypesConfig /dev/null
-DavLockDB {root}/DavLock
-DocumentRoot {root}
-<Directory {root}>
-  Require all granted
-  Dav On
-</Directory>
-"""
-
-
-@contextmanager
-def apache_server(root: Path, folder: Path) -> Iterator[str]:
-    """Apache with mod_dav: honours conditions, wants folders made first."""
-    modules = Path("/usr/lib/apache2/modules")
-    require(shutil.which("apache2") is not None, "Apache is not installed (apt install apache2-bin)")
-    require(os.geteuid() == 0, "Apache has to change its user")
-    shutil.chown(root, "www-data")
-    shutil.chown(folder, "www-data")
-    port = free_port()
-    config = folder / "httpd.conf"
-    config.write_text(APACHE.format(folder=folder, port=port, modules=modules, root=root))
-    with running(["apache2", "-DFOREGROUND", "-f", config], port, folder / "out"):
-        yield f"http://127.0.0.1:{port}"
