@@ -194,7 +194,7 @@ def test_setuid_programs_work(bench):
     layer = bench.sh(script).layer
     assert bench.tree(layer)[b"bin/su"].mode == 0o4755
     # Not as the first command: catatonit, Podman's PID 1, may find that it cannot signal what became root.
-    su = "su -c 'id -u; grep CapEff /proc/self/status'; true"
+    su = "/bin/su -c 'id -u; grep CapEff /proc/self/status'; true"
     out = bench.sh(su, on=layer, user="alice").stdout
     assert out.split() == [b"0", b"CapEff:", b"00000000a80425fb"]
 
