@@ -5,11 +5,13 @@ smbprotocol speaks SMB 2 and 3; it has to be installed (`pip install 'wslimg[smb
 
 from __future__ import annotations
 
+import ntpath
 import secrets
 import time
 import uuid
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, suppress
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -83,7 +85,7 @@ class SmbTarget:
     def put_file(self, path: str, source: Path, count: Count) -> None:
         """Written beside its place, then renamed."""
         with CountedFile(source, count) as file:
-            self._put(path, lambda: iter(lambda: file.read(_PIECE), b""), replace=True)
+            self._put(path, lambda: iter(partial(file.rewind().read, _PIECE), b""), replace=True)
 
     def put_bytes(self, path: str, data: bytes, *, if_match: str = "", if_absent: bool = False) -> None:
         """With a tag, while nobody else has a claim."""
@@ -120,10 +122,10 @@ class SmbTarget:
             raise
 
     def _write(self, part: str, pieces: Callable[[], Iterator[bytes]]) -> None:
-        """Write the new file `part`; its folder is made when it proves missing."""
+        """Write the new file `part`; `pieces` is asked at each attempt. A missing folder is made."""
 
         def write(place: str) -> None:
-            with smbclient.open_file(place, "xb", **self._login) as file:
+            with smbclient.open_file(place, "wb", **self._login) as file:
                 for piece in pieces():
                     file.write(piece)
 
@@ -156,7 +158,7 @@ class SmbTarget:
         for entry in smbclient.scandir(place, **self._login):
             path = prefix + entry.name
             if entry.is_dir():
-                yield from self._walk(f"{place.rstrip(chr(92))}\\{entry.name}", f"{path}/")
+                yield from self._walk(ntpath.join(place, entry.name), f"{path}/")
             elif entry.name.startswith("."):
                 self._remove_abandoned(entry)
             elif is_claim(prefix) or not is_claim(path):
@@ -164,10 +166,8 @@ class SmbTarget:
 
     def _remove_abandoned(self, entry: Any) -> None:
         """Delete what a writer that was killed a day ago left."""
-        if (
-            entry.name.endswith(_PART)
-            and time.time() - entry.smb_info.last_write_time.timestamp() > _ABANDONED
-        ):
+        age = time.time() - entry.smb_info.last_write_time.timestamp()
+        if entry.name.endswith(_PART) and age > _ABANDONED:
             with suppress(SMBException):
                 smbclient.remove(entry.path, **self._login)
 
