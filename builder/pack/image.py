@@ -6,7 +6,6 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 from pathlib import Path
-from typing import NamedTuple
 
 from builder.core.events import Note, Progress, Sink, discard
 from builder.model.entry import Entry
@@ -17,7 +16,6 @@ from builder.pack.holes import find_holes
 from builder.pack.keys import tree_key
 from builder.pack.normalise import normalise
 from builder.pack.output import Output, open_output
-from builder.pack.read_back import Kept, digest_archive, kept_segment, known_digest
 from builder.pack.records import Record, find_record, lies_at, rewrite_image, save_record
 from builder.pack.segments import cut_segments
 from builder.pack.session import Session
@@ -67,80 +65,61 @@ def packed_tree(
         if record and lies_at(record, output):
             yield record.result(output)
             return
-        with open_output(output) as image:
-            written = _make(entries, image, settings, compressor, session, record, sink)
-            with _digested(written, image, compressor, session) as result:
-                yield result
-                result.archive.result()  # what cannot be read back gets no name
+        cached = session if compressor.cacheable else None
+        with (
+            open_output(output) as image,
+            Archive(compressor, cached, hashed=settings.tar_digest) as archive,
+        ):
+            result, segments = _make(entries, image, archive, settings, compressor, cached, record, sink)
+            yield result
+            result.archive()  # what cannot be read back gets no name
         if session and key:
-            save_record(session, key, replace(result, path=output), written.keys)
-
-
-class _Written(NamedTuple):
-    """A written image. `keys` name its segments, if there is a session; `undigested` are the same segments,
-    if its archive has yet to be digested."""
-
-    result: PackResult
-    keys: tuple[bytes, ...]
-    undigested: tuple[Kept, ...] = ()
-
-
-@contextmanager
-def _digested(
-    written: _Written, image: Output, compressor: Compressor, session: Session | None
-) -> Iterator[PackResult]:
-    """The result, whose archive is digested during the block if that is wanted and was not done before."""
-    result = replace(written.result, path=image.readable)
-    if not session or not written.undigested:
-        yield result
-        return
-    with digest_archive(image.readable, written.undigested, compressor, session) as digest:
-        yield replace(result, archive=digest)
+            save_record(session, key, replace(result, path=output), segments)
 
 
 def _make(
     entries: Iterable[Entry],
     image: Output,
+    archive: Archive,
     settings: PackSettings,
     compressor: Compressor,
     session: Session | None,
     record: Record | None,
     sink: Sink,
-) -> _Written:
+) -> tuple[PackResult, tuple[bytes, ...]]:
     """From the segments of the image that `record` remembers, else from `entries`."""
     if session and record and record.segments:
         if rewrite_image(session, record, image):
-            return _Written(record.result(image.readable), tuple(map(bytes.fromhex, record.segments)))
+            return record.result(image.readable), tuple(map(bytes.fromhex, record.segments))
         sink(Note(message="the segment cache lost a part of this image: it is packed anew"))
-    return _write(entries, image, settings, compressor, session if compressor.cacheable else None, sink)
+    return _write(entries, image, archive, settings, compressor, session, sink)
 
 
 def _write(
     entries: Iterable[Entry],
     image: Output,
+    archive: Archive,
     settings: PackSettings,
     compressor: Compressor,
     session: Session | None,
     sink: Sink,
-) -> _Written:
-    """Whatever there is no session for is digested on the way: all content passes by."""
-    counted, undigested = _Counted(normalise(entries, settings.time)), list[Kept]()
+) -> tuple[PackResult, tuple[bytes, ...]]:
+    """Returns the result, and the keys of all segments if there is a session."""
+    counted = _Counted(normalise(entries, settings.time))
     segments = cut_segments(write_members(counted, find_holes), compressor.target)
     with (
-        Archive(hashed=settings.tar_digest and not session, checked=compressor.chained) as archive,
         Storing(session) as storing,
         Workers(compressor, settings.workers, session, verify=settings.verify) as workers,
     ):
         image.add(compressor.head)
         for packed in workers.pack(segments):
             image.add(packed.data)
-            if session and settings.tar_digest:
-                undigested.append(kept_segment(packed))
             archive.add_segment(packed, workers.buffers)
             storing.add_segment(packed)
             sink(Progress(label="pack", done=archive.size, total=0, unit="B"))
         storing.drain()
-        tar_sha256 = archive.finish()
+        if compressor.chained:
+            archive.drain()
         image.add(compressor.tail(archive.crc, archive.size))
         sha256 = image.finish()
     result = PackResult(
@@ -148,13 +127,13 @@ def _write(
         size=image.size,
         sha256=sha256,
         tar_size=archive.size,
-        archive=known_digest(tar_sha256),
+        archive=archive.digest,
         entries=counted.count,
         compressor=compressor.name,
         segments=archive.segments,
         reused=storing.reused,
     )
-    return _Written(result, tuple(storing.keys), tuple(undigested))
+    return result, tuple(storing.keys)
 
 
 class _Counted:

@@ -10,7 +10,6 @@ from typing import NamedTuple
 
 from builder.core.files import write_atomic
 from builder.pack.output import Output
-from builder.pack.read_back import known_digest
 from builder.pack.session import Session
 from builder.pack.settings import PackResult
 
@@ -36,7 +35,7 @@ class Record(NamedTuple):
             size=self.size,
             sha256=self.sha256,
             tar_size=self.tar_size,
-            archive=known_digest(self.tar_sha256),
+            archive=lambda: self.tar_sha256,
             entries=self.entries,
             compressor=self.compressor,
             segments=len(self.segments),

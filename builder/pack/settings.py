@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from concurrent.futures import Future
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import Enum
 from pathlib import Path
@@ -67,7 +67,7 @@ class PackResult:
     size: int
     sha256: str
     tar_size: int
-    archive: Future[str] = field(compare=False, repr=False)
+    archive: Callable[[], str] = field(compare=False, repr=False)
     entries: int
     compressor: str
     segments: int
@@ -77,4 +77,4 @@ class PackResult:
     def tar_sha256(self) -> str:
         """Empty where `PackSettings.tar_digest` is off. Waits until it is found; raises PackError where the
         image turns out to be damaged."""
-        return self.archive.result()
+        return self.archive()

@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import os
 import pty
+import signal
 from pathlib import Path
 
 import pytest
@@ -23,6 +24,7 @@ def talk(script: str, *replies: Reply, patience: float = 5, limit: float = 20) -
         return dialogue.run(), dialogue.answers
     finally:
         os.close(terminal)
+        os.kill(child, signal.SIGKILL)  # who ignores SIGHUP, as under nohup, goes on without a terminal
         os.waitpid(child, 0)
 
 
