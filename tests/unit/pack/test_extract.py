@@ -5,6 +5,8 @@ from __future__ import annotations
 import hashlib
 import os
 import subprocess
+import sys
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -156,28 +158,27 @@ def test_the_bytes_of_a_giant_do_not_depend_on_what_the_disk_stores(tmp_path):
     assert len(digests) == 1
 
 
-def test_root_or_not_the_bytes_are_the_same(tool, tmp_path):
+def test_root_or_not_the_bytes_are_the_same(tool):
     tool("setpriv")
-    source = tmp_path / "source"
-    (source / "sub").mkdir(parents=True)
-    (source / "sub" / "file").write_bytes(b"data")
-    (source / "link").symlink_to("sub")
     code = (
         "import sys; from pathlib import Path; from builder.pack.image import pack_tree;"
         "from builder.pack.settings import PackSettings; from builder.pack.source_dir import read_directory;"
         "print(pack_tree(read_directory(Path(sys.argv[1])), Path(sys.argv[2]), PackSettings(time=9)).sha256)"
     )
-    import sys
-
-    for parent in (tmp_path, *tmp_path.parents[:3]):
-        parent.chmod(0o755)
-    out = tmp_path / "out"
-    out.mkdir(mode=0o777)
-    out.chmod(0o777)
-    digests = set()
-    for prefix in ([], ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"]):
-        command = [*prefix, sys.executable, "-c", code, str(source), str(out / f"{len(prefix)}.wsl")]
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
-        assert done.returncode == 0, done.stderr
-        digests.add(done.stdout)
+    with tempfile.TemporaryDirectory() as name:  # others get there, as they do not below pytest's own
+        folder = Path(name)
+        folder.chmod(0o755)
+        source = folder / "source"
+        (source / "sub").mkdir(parents=True)
+        (source / "sub" / "file").write_bytes(b"data")
+        (source / "link").symlink_to("sub")
+        out = folder / "out"
+        out.mkdir()
+        out.chmod(0o777)
+        digests = set()
+        for prefix in ([], ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"]):
+            command = [*prefix, sys.executable, "-c", code, str(source), str(out / f"{len(prefix)}.wsl")]
+            done = subprocess.run(command, capture_output=True, text=True, check=False)
+            assert done.returncode == 0, done.stderr
+            digests.add(done.stdout)
     assert len(digests) == 1
