@@ -126,16 +126,12 @@ def fetch_packages(packages: Iterable[Package], archives: Archives) -> None:
         except NotFoundError as error:
             raise _gone(package, error) from error
 
-    with thread_pool(_CONNECTIONS, "download") as pool:
+    with thread_pool(_CONNECTIONS, "download", wait=True) as pool:
         tasks = [
             pool.submit(fetch, package) for package in sorted(missing, key=lambda package: -package.size)
         ]
-        try:
-            for task in tasks:
-                task.result()
-        except BaseException:
-            pool.shutdown(wait=True, cancel_futures=True)
-            raise
+        for task in tasks:
+            task.result()
 
 
 def _gone(package: Package, error: NotFoundError) -> ResolveError:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from builder.core.blobs import Blobs
+from builder.core.threads import thread_pool
 from builder.model.entry import Entry
 from builder.model.lock import BootstrapSource, Package
 from builder.sources.debian.database import Unpacked, database_entries, make_unpacked, memory_file
@@ -51,7 +51,7 @@ def _read_all(packages: tuple[Package, ...], blobs: Blobs, folder: Path) -> tupl
     def read(package: Package) -> Unpacked:
         return make_unpacked(read_deb(blobs.path(package.sha256), folder / package.sha256))
 
-    with ThreadPoolExecutor(os.cpu_count() or 1, "unpack") as pool:
+    with thread_pool(os.cpu_count() or 1, "unpack", wait=True) as pool:
         # The largest first, so that none is left alone at the end.
         tasks = {each.name: pool.submit(read, each) for each in sorted(packages, key=lambda each: -each.size)}
-    return tuple(tasks[name].result() for name in sorted(tasks))
+        return tuple(tasks[name].result() for name in sorted(tasks))

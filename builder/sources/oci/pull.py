@@ -94,14 +94,13 @@ def fetch_layers(image: Image, origin: Origin, blobs: Blobs, sink: Sink) -> tupl
             counted = _counted(chunks, meter, stop)
             blobs.collect(unfold(counted, where), digest=diff_id, where=where)
 
-    with thread_pool(_CONNECTIONS, "layer") as pool:
+    with thread_pool(_CONNECTIONS, "layer", wait=True) as pool:
         tasks = [pool.submit(fetch, each) for each in missing]
         try:
             for task in tasks:
                 task.result()
         except BaseException:
             stop.set()
-            pool.shutdown(wait=True, cancel_futures=True)
             raise
     return tuple(
         UnfoldedTar(sha256=each, size=blobs.size(each) or 0) for each in image.configuration.diff_ids
