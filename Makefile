@@ -53,7 +53,7 @@ COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --gen
 
 lock-python: setup ## refresh requirements.lock and tests/requirements.lock from pyproject.toml
 	$(BIN)/python -m pip install --quiet uv
-	$(COMPILE) --extra cloud --extra smb --extra ssh --extra dev -o requirements.lock
+	$(COMPILE) --extra cloud --extra smb --extra dev -o requirements.lock
 	$(COMPILE) --all-extras -c requirements.lock -o tests/requirements.lock
 
 bench: setup ## measure side by side with what users would use instead; writes docs/benchmarks.md

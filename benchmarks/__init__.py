@@ -2,6 +2,6 @@
 
 `python -m benchmarks [SUITE ...]` makes its own inputs, and writes what it finds into `docs/benchmarks.md`:
 each suite replaces its own section. It waits for a quiet machine and measures again what others disturbed,
-unless `PATIENCE=1` is in the environment. Suites: pack-small, pack, repack, build, check, bootstrap, image,
-step.
+unless `PATIENCE=1` is in the environment. Suites: pack-small, pack, pack-huge, repack, build, rebuild,
+check, bootstrap, image, step.
 """

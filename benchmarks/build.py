@@ -157,11 +157,10 @@ def _section(name: str, title: str, intro: str, found: dict[Case, list[Measure]]
 
 
 def _forget(name: str) -> str:
-    """A new cache and no lock. The old cache stays: for a minute ext4 avoids the inodes of deleted files, and
-    looking for others would be part of what is measured."""
-    return f"rm -f {name}/recipe.lock; mktemp -d -p {name} cache-XXXX > {name}/current"
+    """No cache and no lock."""
+    return f"rm -rf {name}/recipe.lock {name}/cache"
 
 
 def _wslimg(name: str, recipe: str = "recipe.yaml") -> str:
     program = Path(sys.executable).with_name("wslimg")
-    return f"WSLIMG_CACHE=$PWD/$(cat {name}/current) {program} build {name}/{recipe} --out {name}/out --quiet"
+    return f"WSLIMG_CACHE=$PWD/{name}/cache {program} build {name}/{recipe} --out {name}/out --quiet"

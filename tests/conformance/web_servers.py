@@ -122,19 +122,26 @@ def dav_server(folder: Path, token: str = "") -> Iterator[str]:
             thread.join()
 
 
-NGINX = """
+NGINX_HTTP = """
 daemon off; user root; worker_processes 2; pid {folder}/pid; error_log {folder}/error.log;
 events {{}}
 http {{
   access_log off; client_body_temp_path {folder}/body; client_max_body_size 0;
   proxy_temp_path {folder}/t1; fastcgi_temp_path {folder}/t2;
   uwsgi_temp_path {folder}/t3; scgi_temp_path {folder}/t4;
+"""
+"""How every nginx here begins: as root, with whatever it writes in `folder`."""
+
+NGINX = (
+    NGINX_HTTP
+    + """
   server {{
     listen 127.0.0.1:{port}; root {root};
     dav_methods PUT DELETE MKCOL; create_full_put_path on; autoindex on; autoindex_format json;
   }}
 }}
 """
+)
 """ngx_http_dav_module without its extension: no PROPFIND, and conditions are ignored."""
 
 
@@ -150,13 +157,9 @@ def nginx_server(root: Path, folder: Path, port: int) -> Iterator[str]:
         yield f"http://127.0.0.1:{port}"
 
 
-GUARD = """
-daemon off; user root; worker_processes 1; pid {folder}/pid; error_log {folder}/error.log;
-events {{}}
-http {{
-  access_log off; client_body_temp_path {folder}/body; client_max_body_size 0;
-  proxy_temp_path {folder}/t1; fastcgi_temp_path {folder}/t2;
-  uwsgi_temp_path {folder}/t3; scgi_temp_path {folder}/t4;
+GUARD = (
+    NGINX_HTTP
+    + """
   server {{
     listen {front};
     location /v2/ {{
@@ -167,6 +170,7 @@ http {{
   }}
 }}
 """
+)
 """To write takes a login; everybody may read what is behind, unless `pull` says otherwise."""
 
 
