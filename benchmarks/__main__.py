@@ -1,13 +1,13 @@
 from __future__ import annotations
 
 import argparse
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
 from benchmarks import bootstrap, build, check, engine, pack, repack, step
 from benchmarks.inputs import FOLDER, HUGE, LARGE, SMALL
 from benchmarks.report import PAGE, Section, write
-from benchmarks.scratch import scratch_folder
 
 SUITES: dict[str, Callable[[int, Path], Section]] = {
     "pack-small": lambda rounds, scratch: pack.run(SMALL, rounds, scratch),
@@ -35,8 +35,8 @@ def main() -> None:
         parser.error(f"no such suite: {', '.join(sorted(unknown))}; there are {', '.join(SUITES)}")
     FOLDER.mkdir(parents=True, exist_ok=True)
     for name in given.suites or SUITES:
-        with scratch_folder(FOLDER) as scratch:
-            write(SUITES[name](given.rounds, scratch))
+        with tempfile.TemporaryDirectory(dir=FOLDER) as scratch:
+            write(SUITES[name](given.rounds, Path(scratch)))
         print(f"{name}: written to {PAGE}", flush=True)
 
 

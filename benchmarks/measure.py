@@ -49,6 +49,7 @@ def measure(
     best: Measure | None = None
     for _ in range(PATIENCE if patience is None else patience):
         prepare()
+        os.sync()  # nobody shares the disk with what another one left to be written
         if PATIENCE > 1:
             wait_for_quiet()
         done = measure_once(command, cwd=cwd, output=output)

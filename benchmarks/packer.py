@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
+from builder.core.interpreter import tune_interpreter
 from builder.pack.bare import bare_files
 from builder.pack.cache import SegmentCache
 from builder.pack.image import pack_tree
@@ -14,6 +15,7 @@ from builder.pack.source_dir import read_directory
 
 def main(tree: str, output: str, *options: str) -> None:
     """Options: cache=FOLDER, trust=1, key=TREE_KEY, preset=NAME, digest=1, threads=N, single=1."""
+    tune_interpreter()
     given = dict(option.split("=", 1) for option in options)
     settings = PackSettings(
         time=2**33,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import gc
 import importlib
 import os
 import signal
@@ -15,6 +14,7 @@ import click
 from builder import __version__
 from builder.console import describe_error
 from builder.core.errors import ExitCode, WslimgError
+from builder.core.interpreter import tune_interpreter
 
 # name -> module and attribute. Loaded when called, so that `wslimg --help` is immediate.
 _COMMANDS = {
@@ -54,10 +54,6 @@ class Commands(click.Group):
         return command
 
 
-_OBJECTS = 200_000
-"""How many more objects than before make Python look for cycles. A tree of 10^5 entries is made of plain
-tuples, and with the default of 700 a build spends a sixth of its time on looking through them once more."""
-
 _EXIT_CODES = """\b
 Exit codes: 0 ok, 1 unexpected, 2 usage or recipe, 3 resolve, 4 execute,
 5 check, 6 publish, 130 interrupted."""
@@ -76,7 +72,7 @@ def wslimg() -> None:
 def run() -> None:
     """The entry point: every way out goes through one of the exit codes."""
     _interrupt_on(signal.SIGTERM, signal.SIGHUP)
-    gc.set_threshold(_OBJECTS)
+    tune_interpreter()
     try:
         code = wslimg.main(standalone_mode=False)
     except WslimgError as error:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from enum import Enum
+from itertools import groupby
 from typing import NamedTuple
 
 from builder.core.patterns import compile_pattern
@@ -70,29 +71,29 @@ RULES = (
 """The first rule that matches an entry applies."""
 
 
+_ANYWHERE = "/**/.wh.*", "/.wh."
+"""The only pattern that concerns every directory, and what a path that matches it contains."""
+
+
 class RuleFinder:
-    """Finds the rule of a path; a path that no rule can concern costs one look into a dict."""
+    """Finds the rule of a path; a path that no rule can concern costs little more than a look into a dict."""
 
     def __init__(self, rules: Iterable[Rule]) -> None:
-        rows = [(pattern, rule) for rule in rules for pattern in rule.patterns]
-        tops = {_top(pattern) for pattern, _ in rows}
-        self._by_top = {top: [row for row in rows if _top(row[0]) in (top, "**")] for top in tops}
-        self._any = {
-            top: re.compile("|".join(compile_pattern(pattern).pattern for pattern, _ in rows), re.DOTALL)
-            for top, rows in self._by_top.items()
+        self._rows = [(pattern, rule) for rule in rules for pattern in rule.patterns]
+        anchored = [pattern for pattern, _ in self._rows if pattern != _ANYWHERE[0]]
+        self._by_top = {
+            top: re.compile("|".join(compile_pattern(each).pattern for each in patterns), re.DOTALL)
+            for top, patterns in groupby(sorted(anchored, key=_top), _top)
         }
 
     def find(self, path: bytes) -> Rule | None:
         """The first rule that matches `path`, which is relative to the root of the image."""
         text = "/" + path.decode("latin-1")
-        top = text[1:].partition("/")[0]
-        if top not in self._any and "/.wh." not in text:
+        concerned = self._by_top.get(_top(text))
+        if (concerned is None or not concerned.fullmatch(text)) and _ANYWHERE[1] not in text:
             return None
-        top = top if top in self._any else "**"
-        if not self._any[top].fullmatch(text):
-            return None
-        return next(rule for pattern, rule in self._by_top[top] if compile_pattern(pattern).fullmatch(text))
+        return next((rule for pattern, rule in self._rows if compile_pattern(pattern).fullmatch(text)), None)
 
 
-def _top(pattern: str) -> str:
-    return pattern[1:].partition("/")[0]
+def _top(path: str) -> str:
+    return path[1:].partition("/")[0]

@@ -13,6 +13,10 @@ from builder.core.files import atomic_file, readable_path
 from builder.pack.compress import Bytes
 from builder.pack.lane import Lane
 
+_STRIDE = 8 << 20
+"""After so many bytes the kernel begins to write them to the disk. It would do so when the image takes its
+name over from another file (Linux fs/ext4/namei.c: ext4_rename), while everybody waits."""
+
 
 class Output:
     """Takes the bytes of the image in order; `size` counts them, `sha256` is that of all added so far."""
@@ -22,6 +26,7 @@ class Output:
         self._file = file
         self._lane = lane
         self._sha = hashlib.sha256()
+        self._written = self._begun = 0
         self.size = 0
 
     def add(self, data: Bytes) -> None:
@@ -36,6 +41,7 @@ class Output:
             os.ftruncate(self._file, 0)
             os.lseek(self._file, 0, os.SEEK_SET)
         self._sha, self.size = hashlib.sha256(), 0
+        self._written = self._begun = 0
 
     def finish(self) -> str:
         """Wait until all is written; returns the SHA-256."""
@@ -50,6 +56,11 @@ class Output:
     def _write(self, data: Bytes) -> None:
         with _write_errors(self._path):
             write_full(self._file, data)
+            self._written += len(data)
+            if self._written - self._begun >= _STRIDE:
+                # It says that they are not needed again; those that are not written yet stay in memory.
+                os.posix_fadvise(self._file, self._begun, self._written - self._begun, os.POSIX_FADV_DONTNEED)
+                self._begun = self._written
         self._sha.update(data)
 
 
