@@ -13,12 +13,13 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
-from typing import Never, TextIO
-
-from tqdm import tqdm
+from typing import TYPE_CHECKING, Never, TextIO
 
 from builder.core.errors import WslimgError
 from builder.core.events import Event, Note, Output, Progress, Sink, StageFinished, StageStarted, Step
+
+if TYPE_CHECKING:
+    from tqdm import tqdm
 
 _TITLE_WIDTH = 78
 PROGRESS_MODES = ("auto", "bar", "plain", "json")
@@ -168,8 +169,11 @@ class Bars(Plain):
     """Plain, with a tqdm bar for what takes time."""
 
     def __init__(self, stream: TextIO, verbosity: int, environ: Mapping[str, str]) -> None:
+        from tqdm import tqdm  # takes longer than all else of a console, and CI never draws a bar
+
         super().__init__(stream, verbosity, environ)
         tqdm.monitor_interval = 0  # its thread would forbid entering a user namespace
+        self._tqdm = tqdm
         self._bars: dict[str, tqdm[Never]] = {}
 
     def show_progress(self, event: Progress) -> None:
@@ -184,7 +188,7 @@ class Bars(Plain):
 
     def _new_bar(self, event: Progress) -> tqdm[Never]:
         size = event.unit == "B"
-        return tqdm(
+        return self._tqdm(
             desc=f"  {event.label}",
             total=event.total or None,
             unit=event.unit if size else f" {event.unit}",
@@ -197,7 +201,7 @@ class Bars(Plain):
 
     def line(self, text: str) -> None:
         """Print above the bars."""
-        tqdm.write(text, file=self.stream)
+        self._tqdm.write(text, file=self.stream)
 
     def close(self) -> None:
         """Take the bars away."""

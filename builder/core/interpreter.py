@@ -5,7 +5,7 @@ from __future__ import annotations
 import gc
 import sys
 
-_OBJECTS = 200_000
+_OBJECTS = 1_000_000
 """How many more objects than before make Python look for cycles. A tree of 10^5 entries is made of plain
 tuples, and with the default of 700 a build spends a sixth of its time on looking through them once more."""
 

@@ -31,8 +31,7 @@ def layer_key(segment: Segment, compressor: Compressor) -> bytes | None:
         if entry.identity is None:
             return None
         layer, path = entry.identity
-        place = layer.encode() + b"\0" + path
-        told += (_LENGTHS(b"s", len(place), offset, length), place)
+        told += (_LENGTHS(b"s", len(layer) + 1 + len(path), offset, length), layer.encode(), b"\0", path)
     return sha256(b"".join(told)).digest()
 
 

@@ -122,7 +122,7 @@ class Workers(AbstractContextManager["Workers"]):
 
     def _expands_to(self, packed: Bytes, data: memoryview) -> bool:
         plain = self._compressor.expand(packed)
-        return plain is not None and bytes(plain) == bytes(data)
+        return plain is not None and plain == data  # bytearray's: without a copy, unlike memoryview's
 
     def _find(self, keys: tuple[bytes, ...], segment: Segment) -> Packed | None:
         """The segment as the cache knows it under the first of `keys`."""

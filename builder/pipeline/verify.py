@@ -1,4 +1,4 @@
-"""Checks an image that was just written, with the rules its recipe asks for."""
+"""Checks an image that was just written, by its entries, with the rules its recipe asks for."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pydantic import ValidationError
 from builder.check.options import CheckOptions, Disabled, Report
 from builder.check.packed import collect_entries
 from builder.check.policy import Policy
-from builder.check.run import check_image, judge, refuse_unknown_rules
+from builder.check.run import judge, refuse_unknown_rules
 from builder.core.errors import RecipeError
 from builder.inspect.files import File
 from builder.load.document import parse_document
@@ -41,17 +41,12 @@ class Written:
     entries: Iterable[Entry]
     files: Mapping[bytes, File]
 
-    @property
-    def is_mostly_new(self) -> bool:
-        """Whether most of it was compressed just now, which took many times what reading it back takes."""
-        return self.result.reused * 2 < self.result.segments
-
 
 def verify_image(written: Written, checks: Checks, folder: Path, *, architecture: str, now: int) -> Report:
     """What the rules say of an image. `folder` is the recipe's, `now` is in seconds since the epoch.
 
-    An image that is mostly new is read back. Of any other the entries are judged
-    (docs/decisions/0008-rebuilds-are-not-read-back.md). Raises OSError, UsageError, RecipeError for a policy
+    It is what `check_image` says of the same image, which is not read for it
+    (docs/decisions/0008-images-are-not-read-back.md). Raises OSError, UsageError, RecipeError for a policy
     that cannot be read.
     """
     options = CheckOptions(
@@ -61,13 +56,6 @@ def verify_image(written: Written, checks: Checks, folder: Path, *, architecture
         policy=load_policy(folder / checks.policy) if checks.policy else None,
         now=now,
     )
-    if written.is_mostly_new:
-        return check_image(written.result.path, options, name=written.name)
-    return judge_entries(written, options)
-
-
-def judge_entries(written: Written, options: CheckOptions) -> Report:
-    """What `check_image` says of the same image, without reading it. Raises OSError, UsageError."""
     refuse_unknown_rules(options)
     collected = collect_entries(
         normalise(written.entries, written.settings.time),

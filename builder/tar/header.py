@@ -21,6 +21,7 @@ _BLOCK = struct.Struct("100s57s100s8s64x16s155s12x").pack
 _NUMBERS = b"%07o\0%07o\0%07o\0%011o\0%011o\0        %b"
 _MAX_OCTAL = {8: 1 << 21, 12: 1 << 33}
 _IMPOSSIBLE = re.compile(rb"\0|(?:\A|/)(?:\.\.?)?(?:/|\Z)|[^/]{256}")
+_FLAGS = {kind: kind.value for kind in Kind}
 _OWNER = Entry(path=b"", kind=Kind.FILE, mode=0o644)
 _MAX_PATH = 4095
 """PATH_MAX of Linux without its NUL."""
@@ -32,7 +33,7 @@ def pack_headers(entry: Entry) -> bytes:
     extensions = b""
     if entry.xattrs or len(name) > 100 or len(entry.target) > 100:
         extensions = pack_extensions(entry, name, split=True)
-    return extensions + pack_block(name, entry, entry.kind.value, entry.size)
+    return extensions + pack_block(name, entry, _FLAGS[entry.kind], entry.size)
 
 
 def pack_extensions(entry: Entry, name: bytes, *, split: bool) -> bytes:
