@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import hashlib
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import NamedTuple
@@ -38,10 +38,17 @@ class File(NamedTuple):
 _Table = dict[bytes, File]
 
 
-def read_files(entries: Sequence[Entry], folder: Path) -> dict[bytes, File]:
-    """What every file with content of `entries` is, by path; what `folder` remembers is not read again.
+class Seen(_Table):
+    """What was found out about files, by path, while somebody else had them in memory."""
 
-    Raises OSError when a file cannot be read.
+    def see(self, entry: Entry, content: memoryview) -> None:
+        """Look at the whole `content` of `entry`. May be called from several threads."""
+        self[entry.path] = File(hashlib.sha256(content).hexdigest(), classify(bytes(content[:HEAD])))
+
+
+def read_files(entries: Sequence[Entry], folder: Path, seen: Mapping[bytes, File] = {}) -> dict[bytes, File]:
+    """What every file with content of `entries` is, by path; what was `seen` or `folder` remembers is not
+    read again. Raises OSError when a file cannot be read.
     """
     known = {layer: _read_table(_table_path(folder, layer)) for layer in sorted(_layers(entries))}
     files, missing = {}, []
@@ -50,7 +57,8 @@ def read_files(entries: Sequence[Entry], folder: Path) -> dict[bytes, File]:
             files[entry.path] = file
         elif entry.open:
             missing.append(entry)
-    files |= _read_all(missing)
+    files |= _read_all([entry for entry in missing if entry.path not in seen])
+    files |= {entry.path: seen[entry.path] for entry in missing if entry.path in seen}
     _remember(missing, files, known, folder)
     return files
 

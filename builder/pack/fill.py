@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from queue import SimpleQueue
 
+from builder.model.entry import Entry
 from builder.pack.content import read_span
 from builder.pack.segments import Segment
 
@@ -39,3 +41,16 @@ def fill_segment(segment: Segment, buffer: bytearray) -> None:
                 end = position + part.length
                 read_span(part, view[position:end])
             position = end
+
+
+def show_files(segment: Segment, data: memoryview, watch: Callable[[Entry, memoryview], None]) -> None:
+    """Call `watch` for each file that is whole in `segment`, whose bytes are `data`."""
+    position = 0
+    for part in segment.parts:
+        if isinstance(part, bytes):
+            position += len(part)
+            continue
+        end = position + part.length
+        if part.length == part.entry.size:
+            watch(part.entry, data[position:end])
+        position = end

@@ -21,7 +21,7 @@ from builder.pack.segments import cut_segments
 from builder.pack.session import Session
 from builder.pack.settings import PackResult, PackSettings
 from builder.pack.storing import Storing
-from builder.pack.workers import Workers
+from builder.pack.workers import Watch, Workers
 from builder.tar.write import write_members
 
 
@@ -52,8 +52,11 @@ def packed_tree(
     *,
     cache: SegmentCache | None = None,
     sink: Sink = discard,
+    watch: Watch | None = None,
 ) -> Iterator[PackResult]:
     """Pack as `pack_tree` does, for a caller who wants to look at the image before it counts.
+
+    `watch` sees most files that are read for it.
 
     During the block the image is whole and can be read at `path` of the result, but has no name yet. It gets
     the name `output` when the block ends well, and is gone when it does not.
@@ -70,7 +73,9 @@ def packed_tree(
             open_output(output) as image,
             Archive(compressor, cached, hashed=settings.tar_digest) as archive,
         ):
-            result, segments = _make(entries, image, archive, settings, compressor, cached, record, sink)
+            result, segments = _make(
+                entries, image, archive, settings, compressor, cached, record, sink, watch
+            )
             yield result
             result.archive()  # what cannot be read back gets no name
         if session and key:
@@ -86,13 +91,14 @@ def _make(
     session: Session | None,
     record: Record | None,
     sink: Sink,
+    watch: Watch | None,
 ) -> tuple[PackResult, tuple[bytes, ...]]:
     """From the segments of the image that `record` remembers, else from `entries`."""
     if session and record and record.segments:
         if rewrite_image(session, record, image):
             return record.result(image.readable), tuple(map(bytes.fromhex, record.segments))
         sink(Note(message="the segment cache lost a part of this image: it is packed anew"))
-    return _write(entries, image, archive, settings, compressor, session, sink)
+    return _write(entries, image, archive, settings, compressor, session, sink, watch)
 
 
 def _write(
@@ -103,13 +109,14 @@ def _write(
     compressor: Compressor,
     session: Session | None,
     sink: Sink,
+    watch: Watch | None,
 ) -> tuple[PackResult, tuple[bytes, ...]]:
     """Returns the result, and the keys of all segments if there is a session."""
     counted = _Counted(normalise(entries, settings.time))
     segments = cut_segments(write_members(counted, find_holes), compressor.target)
     with (
         Storing(session) as storing,
-        Workers(compressor, settings.workers, session, verify=settings.verify) as workers,
+        Workers(compressor, settings.workers, session, verify=settings.verify, watch=watch) as workers,
     ):
         image.add(compressor.head)
         for packed in workers.pack(segments):

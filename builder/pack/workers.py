@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager
 from typing import NamedTuple
 
 from builder.core.errors import PackError
+from builder.model.entry import Entry
 from builder.pack.compress import DICTIONARY, Bytes, Compressor
-from builder.pack.fill import Buffers, fill_segment
+from builder.pack.fill import Buffers, fill_segment, show_files
 from builder.pack.keys import content_key, layer_key
 from builder.pack.segments import Segment
 from builder.pack.session import Session
+
+Watch = Callable[[Entry, memoryview], None]
+"""Sees a file and its content, which changes after the call, in one of the threads."""
 
 
 class Packed(NamedTuple):
@@ -38,6 +42,7 @@ class Workers(AbstractContextManager["Workers"]):
 
     With a `session` of the segment cache, what is in it is not compressed, and if its layers are known not
     even read; `compressor` is not chained then. With `verify`, what was compressed is expanded and compared.
+    `watch` is called for each file that is read for one segment as a whole.
     """
 
     def __init__(
@@ -47,10 +52,12 @@ class Workers(AbstractContextManager["Workers"]):
         session: Session | None,
         *,
         verify: bool = False,
+        watch: Watch | None = None,
     ) -> None:
         self._compressor = compressor
         self._session = session
         self._verify = verify
+        self._watch = watch
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="compress")
         self._window = threads + 6
         self.buffers = Buffers(self._window + 2, compressor.target * 9 // 4)
@@ -95,6 +102,8 @@ class Workers(AbstractContextManager["Workers"]):
             fill_segment(segment, buffer)
         with memoryview(buffer) as view, view[: segment.size] as data:
             packed = known or self._pack_content(segment, data, by_layer, before)
+            if self._watch:
+                show_files(segment, data, self._watch)
         return packed._replace(plain=buffer, lent=lent)
 
     def _pack_content(

@@ -12,7 +12,7 @@ from builder.core.events import Note, Sink
 from builder.core.files import write_atomic
 from builder.execute.engine import Engine, Layer, StepFailedError
 from builder.execute.perform import perform_plan
-from builder.inspect.files import read_files
+from builder.inspect.files import Seen, read_files
 from builder.inspect.inventory import Taken, take_inventory
 from builder.model.entry import Entry
 from builder.model.finding import Finding, Severity
@@ -59,11 +59,13 @@ class BuildResult:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Packed:
-    """The written image, how and of which entries it was made, and what was cleaned away."""
+    """The written image, how and of which entries it was made, what was `seen` of their content, and what
+    was cleaned away."""
 
     result: PackResult
     settings: PackSettings
     entries: tuple[Entry, ...]
+    seen: Seen
     cleaned: tuple[Removed, ...]
 
 
@@ -154,16 +156,19 @@ def pack(
     with ExitStack() as stack:
         with stage("pack", sink, timing) as running:
             require_room_to_pack(prepared, options)
-            result = stack.enter_context(packed_tree(tree, image, settings, cache=segments, sink=sink))
+            seen = Seen()
+            result = stack.enter_context(
+                packed_tree(tree, image, settings, cache=segments, sink=sink, watch=seen.see)
+            )
             entries, cleaned = tree.collect()
             running.detail = f"{result.entries} entries, {result.reused} of {result.segments} segments reused"
-        yield Packed(result=result, settings=settings, entries=entries, cleaned=cleaned)
+        yield Packed(result=result, settings=settings, entries=entries, seen=seen, cleaned=cleaned)
 
 
 def inspect(prepared: Prepared, packed: Packed, options: BuildOptions, sink: Sink, timing: Timing) -> Taken:
     """The stage INSPECT: what is inside, from the very entries that were packed."""
     with stage("inspect", sink, timing) as running:
-        files = read_files(packed.entries, options.cache / "files")
+        files = read_files(packed.entries, options.cache / "files", packed.seen)
         inventory = take_inventory(
             packed.entries, files, image_sha256=packed.result.sha256, time=prepared.plan.time
         )

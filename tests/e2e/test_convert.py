@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import io
 import json
+import os
 import subprocess
+import sys
 import tarfile
 from pathlib import Path
 
@@ -136,3 +139,40 @@ def test_what_cannot_be_converted_says_why(
     done = wslimg("convert", *words, "--out", tmp_path / "out", cwd=tmp_path, env=env, status=status)
     assert message in done.stderr
     assert not list((tmp_path / "out").glob("*.wsl"))
+
+
+MEASURED = """
+import os, re, sys
+from pathlib import Path
+import builder.cli.main as main
+
+def leave(code):
+    print(code, re.search(r"VmHWM:\\s*(\\d+)", Path("/proc/self/status").read_text())[1])
+    sys.stdout.flush()
+    exit_now(code)
+
+exit_now, os._exit = os._exit, leave
+main.run()
+"""
+
+
+def test_memory_does_not_grow_with_the_content(tmp_path: Path, rootfs: Path) -> None:
+    peaks = []
+    for megabytes in (16, 512):
+        big = tmp_path / f"{megabytes}.tar"
+        subprocess.run(["sh", "-c", f"gzip -dc '{rootfs}' > {big}"], check=True)
+        with tarfile.open(big, "a") as tar:
+            for index in range(megabytes // 8):
+                member = tarfile.TarInfo(f"srv/big-{index}")
+                member.size = 8 << 20
+                tar.addfile(member, io.BytesIO(b"%07d\n" % index * (1 << 20)))
+        words = ["convert", big, "-o", tmp_path / "image.wsl", "--quiet"]
+        done = subprocess.run(
+            [sys.executable, "-c", MEASURED, *map(str, words)],
+            env={**os.environ, "WSLIMG_CACHE": str(tmp_path / "cache")},
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        peaks.append(int(done.stdout.split()[-1]) // 1024)
+    assert peaks[1] < peaks[0] + 32, f"{peaks} MiB"

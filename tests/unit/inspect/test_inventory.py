@@ -6,7 +6,7 @@ import pytest
 
 from builder.extraction.nature import Look
 from builder.extraction.tree import Nature
-from builder.inspect.files import File, read_files
+from builder.inspect.files import File, Seen, read_files
 from builder.inspect.inventory import decode_inventory, encode_inventory, take_inventory
 from builder.model.entry import Entry, Identity, Kind
 from builder.model.manifest import Inventory, InventoryEntry
@@ -103,3 +103,16 @@ def test_what_a_file_is_is_remembered(tmp_path, content, look):
     first = read_files((entry,), tmp_path)
     assert first[entry.path].look == look
     assert read_files((entry._replace(open=None),), tmp_path) == first
+
+
+def test_what_was_seen_is_not_read_but_remembered(tmp_path):
+    def refuse() -> int:
+        raise PermissionError
+
+    content = b"#!/bin/sh\n" * 1000
+    entry = file(b"a", content)._replace(identity=Identity("layer", b"a"), open=refuse)
+    seen = Seen()
+    seen.see(entry, memoryview(content))
+    first = read_files((entry,), tmp_path, seen)
+    assert first == {b"a": File(hashlib.sha256(content).hexdigest(), Look(Nature.SCRIPT))}
+    assert read_files((entry,), tmp_path) == first

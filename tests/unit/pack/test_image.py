@@ -11,7 +11,7 @@ import pytest
 
 from builder.core.errors import PackError, UsageError
 from builder.model.entry import Entry, Kind
-from builder.pack.image import pack_tree
+from builder.pack.image import pack_tree, packed_tree
 from builder.pack.keys import LAYOUT
 from builder.pack.memory import with_content
 from builder.pack.settings import Kind as Compression
@@ -224,3 +224,14 @@ def test_the_layout_is_the_one_that_cached_images_have(tmp_path):
     result = pack(tmp_path / "o.wsl")
     assert result.tar_sha256 == "33db034874909b6fa583685a5b3e4f543258b7c952a8375652694c3010248ff4"
     assert result.segments == 12
+
+
+def test_whoever_watches_sees_each_small_file_once_and_no_other(tmp_path):
+    seen = []
+    settings = PackSettings(time=TIME)
+    with packed_tree(
+        TREE, tmp_path / "o.wsl", settings, watch=lambda entry, data: seen.append((entry.path, bytes(data)))
+    ):
+        pass
+    small = {b"bin/a": noise(700_000, 1)} | {b"bin/d%03d" % i: noise(40_000, i) for i in range(120)}
+    assert sorted(seen) == sorted(small.items())
