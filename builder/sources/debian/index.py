@@ -147,7 +147,12 @@ def decompress_index(data: bytes, path: str) -> bytes:
             return lzma.decompress(data)
         return gzip.decompress(data) if path.endswith(".gz") else data
     except (lzma.LZMAError, OSError, EOFError) as error:
-        raise ResolveError(f"cannot be decompressed: {error}", where=path) from error
+        raise ResolveError(
+            f"cannot be decompressed: {error}",
+            where=path,
+            fix="the copy in the cache is damaged: delete it with `wslimg cache prune`, and try again; if that "
+            "does not help, the archive itself is, so choose another mirror",
+        ) from error
 
 
 def _parse_candidate(text: str, archive: str) -> Candidate:
