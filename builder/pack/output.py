@@ -14,8 +14,8 @@ from builder.pack.compress import Bytes
 from builder.pack.lane import Lane
 
 _STRIDE = 8 << 20
-"""After so many bytes the kernel begins to write them to the disk. It would do so when the image takes its
-name over from another file (Linux fs/ext4/namei.c: ext4_rename), while everybody waits."""
+"""After so many bytes of an image that replaces another file, the kernel begins to write them to the disk. It
+would do so when the name changes hands (Linux fs/ext4/namei.c: ext4_rename), while everybody waits."""
 
 
 class Output:
@@ -26,6 +26,7 @@ class Output:
         self._file = file
         self._lane = lane
         self._sha = hashlib.sha256()
+        self._replaces = path.exists()
         self._written = self._begun = 0
         self.size = 0
 
@@ -57,7 +58,7 @@ class Output:
         with _write_errors(self._path):
             write_full(self._file, data)
             self._written += len(data)
-            if self._written - self._begun >= _STRIDE:
+            if self._replaces and self._written - self._begun >= _STRIDE:
                 # It says that they are not needed again; those that are not written yet stay in memory.
                 os.posix_fadvise(self._file, self._begun, self._written - self._begun, os.POSIX_FADV_DONTNEED)
                 self._begun = self._written

@@ -150,8 +150,8 @@ def decompress_index(data: bytes, path: str) -> bytes:
         raise ResolveError(
             f"cannot be decompressed: {error}",
             where=path,
-            fix="the copy in the cache is damaged: delete it with `wslimg cache prune`, and try again; if that "
-            "does not help, the archive itself is, so choose another mirror",
+            fix="the copy in the cache is damaged: delete it with `wslimg cache prune`, and try again; if "
+            "that does not help, the archive itself is, so choose another mirror",
         ) from error
 
 
