@@ -28,8 +28,9 @@ wsl: {{systemd: false}}
 COLD = "**wslimg build**, nothing cached"
 MICROSOFT = "Microsoft's command on the tree of this image, which it only compresses"
 _RECENT = 65
-"""Seconds during which an ext4 without a journal, as many virtual machines have it, avoids the inodes of
-deleted files (Linux fs/ext4/ialloc.c: recently_deleted). With a journal nothing is to be waited for."""
+"""Seconds to wait before a tree is made. An ext4 without a journal, as many virtual machines have it, avoids
+the inodes of files that were deleted shortly before, and longer if that is not on the disk yet (Linux
+fs/ext4/ialloc.c: recently_deleted)."""
 
 MINIMAL, FULL = "minimal/out/image_1_amd64.wsl", "full/out/image_1_amd64.wsl"
 

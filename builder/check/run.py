@@ -35,16 +35,13 @@ def check(path: Path, options: CheckOptions = DEFAULTS) -> Report:
     return check_list(path, options) if is_list else check_image(path, options)
 
 
-def check_image(
-    path: Path, options: CheckOptions = DEFAULTS, limits: Limits | None = None, *, name: str = ""
-) -> Report:
+def check_image(path: Path, options: CheckOptions = DEFAULTS, limits: Limits | None = None) -> Report:
     """Check the image at `path` in one pass, without root. Raises OSError, UsageError.
 
-    `name` is that of the file where it does not have it yet. Damage is a finding (WSL001); what was read
-    before it is judged all the same.
+    Damage is a finding (WSL001); what was read before it is judged all the same.
     """
     refuse_unknown_rules(options)
-    return judge(collect(path, limits), options, name=name or path.name, subject=name or str(path))
+    return judge(collect(path, limits), options, name=path.name, subject=str(path))
 
 
 def judge(collected: Collected, options: CheckOptions, *, name: str, subject: str) -> Report:

@@ -22,8 +22,9 @@ _CREDENTIALS = re.compile(
     rb"|etc/apt/auth\.conf(\.d/.*)?|run/secrets/.+",
     re.DOTALL,
 )
-_PLAIN = (b"etc/apt/auth.conf", b"run/secrets/")
-"""Where the patterns of this module find something that is not below a name with a dot before it."""
+_UNDOTTED = (b"etc/apt/auth.conf", b"run/secrets/")
+"""How paths begin that a pattern of `_where` can match and that have neither a name with a dot before it nor
+one that ends in _netrc."""
 
 _HISTORIES = re.compile(
     rb".*/\.(bash|zsh|ash|sh|python|mysql|psql|sqlite)_history|.*/\.(lesshst|viminfo|wget-hsts)", re.DOTALL
@@ -34,7 +35,7 @@ _IN_ADDRESS = re.compile(rb"://[^/\s:@]+:[^/\s@]+@")
 def _where(image: Image, pattern: re.Pattern[bytes]) -> Iterator[tuple[str, Node]]:
     for path, node in image.nodes:
         # Nearly no path comes further than this, which costs a tenth of the pattern.
-        if b"/." not in path and path[:1] != b"." and not path.startswith(_PLAIN):
+        if not (b"/." in path or path[:1] == b"." or path.endswith(b"_netrc") or path.startswith(_UNDOTTED)):
             continue
         if (
             node.kind is Kind.FILE

@@ -44,12 +44,6 @@ def write_atomic(path: Path, data: bytes, *, mode: int = 0o644) -> None:
         file.write(data)
 
 
-def readable_path(file: int) -> Path:
-    """A path under which this process and its children can open what the descriptor `file` has open,
-    whether it has a name or not (proc(5), /proc/PID/fd)."""
-    return Path(f"/proc/{os.getpid()}/fd/{file}")
-
-
 def _open_new(part: Path) -> BinaryIO:
     """A new file: nameless where that can be had, else `part`. Its lock says that somebody writes it."""
     try:

@@ -71,8 +71,11 @@ RULES = (
 """The first rule that matches an entry applies."""
 
 
-_ANYWHERE = "/**/.wh.*", "/.wh."
-"""The only pattern that concerns every directory, and what a path that matches it contains."""
+_ANYWHERE = "/**/.wh.*"
+"""The only pattern whose first part has a wildcard."""
+
+_HINT = "/.wh."
+"""What every path that it matches contains."""
 
 
 class RuleFinder:
@@ -80,7 +83,7 @@ class RuleFinder:
 
     def __init__(self, rules: Iterable[Rule]) -> None:
         self._rows = [(pattern, rule) for rule in rules for pattern in rule.patterns]
-        anchored = [pattern for pattern, _ in self._rows if pattern != _ANYWHERE[0]]
+        anchored = [pattern for pattern, _ in self._rows if pattern != _ANYWHERE]
         self._by_top = {
             top: re.compile("|".join(compile_pattern(each).pattern for each in patterns), re.DOTALL)
             for top, patterns in groupby(sorted(anchored, key=_top), _top)
@@ -90,7 +93,7 @@ class RuleFinder:
         """The first rule that matches `path`, which is relative to the root of the image."""
         text = "/" + path.decode("latin-1")
         concerned = self._by_top.get(_top(text))
-        if (concerned is None or not concerned.fullmatch(text)) and _ANYWHERE[1] not in text:
+        if (concerned is None or not concerned.fullmatch(text)) and _HINT not in text:
             return None
         return next((rule for pattern, rule in self._rows if compile_pattern(pattern).fullmatch(text)), None)
 

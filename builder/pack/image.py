@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, nullcontext
-from dataclasses import replace
 from pathlib import Path
 
 from builder.core.events import Note, Progress, Sink, discard
@@ -41,7 +40,7 @@ def pack_tree(
     changes or cannot be read, a name no archive can hold, a disk that is full.
     """
     with packed_tree(entries, output, settings, cache=cache, sink=sink) as result:
-        return replace(result, path=output)
+        return result
 
 
 @contextmanager
@@ -54,7 +53,7 @@ def packed_tree(
     sink: Sink = discard,
     watch: Watch | None = None,
 ) -> Iterator[PackResult]:
-    """Pack as `pack_tree` does, for a caller who wants to look at the image before it counts.
+    """Pack as `pack_tree` does, for a caller who wants to judge the image before it counts.
 
     `watch` sees most files that are read for it.
 
@@ -79,7 +78,7 @@ def packed_tree(
             yield result
             result.archive()  # what cannot be read back gets no name
         if session and key:
-            save_record(session, key, replace(result, path=output), segments)
+            save_record(session, key, result, segments)
 
 
 def _make(
@@ -96,7 +95,7 @@ def _make(
     """From the segments of the image that `record` remembers, else from `entries`."""
     if session and record and record.segments:
         if rewrite_image(session, record, image):
-            return record.result(image.readable), tuple(map(bytes.fromhex, record.segments))
+            return record.result(image.path), tuple(map(bytes.fromhex, record.segments))
         sink(Note(message="the segment cache lost a part of this image: it is packed anew"))
     return _write(entries, image, archive, settings, compressor, session, sink, watch)
 
@@ -130,7 +129,7 @@ def _write(
         image.add(compressor.tail(archive.crc, archive.size))
         sha256 = image.finish()
     result = PackResult(
-        path=image.readable,
+        path=image.path,
         size=image.size,
         sha256=sha256,
         tar_size=archive.size,

@@ -5,11 +5,11 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 from builder.core.errors import PackError
-from builder.core.files import atomic_file, readable_path
+from builder.core.files import atomic_file
 from builder.pack.compress import Bytes
 from builder.pack.lane import Lane
 
@@ -19,14 +19,14 @@ would do so when the name changes hands (Linux fs/ext4/namei.c: ext4_rename), wh
 
 
 class Output:
-    """Takes the bytes of the image in order; `size` counts them, `sha256` is that of all added so far."""
+    """Takes the bytes of the image in order, which is to be called `path`; `size` counts them."""
 
     def __init__(self, path: Path, file: int, lane: Lane) -> None:
-        self._path = path
+        self.path = path
         self._file = file
         self._lane = lane
         self._sha = hashlib.sha256()
-        self._replaces = path.exists()
+        self._replaces = os.path.lexists(path)
         self._written = self._begun = 0
         self.size = 0
 
@@ -38,7 +38,7 @@ class Output:
     def restart(self) -> None:
         """Forget everything that was added."""
         self.finish()
-        with _write_errors(self._path):
+        with _write_errors(self.path):
             os.ftruncate(self._file, 0)
             os.lseek(self._file, 0, os.SEEK_SET)
         self._sha, self.size = hashlib.sha256(), 0
@@ -49,20 +49,19 @@ class Output:
         self._lane.drain()
         return self._sha.hexdigest()
 
-    @property
-    def readable(self) -> Path:
-        """Where the image can be read while it has no name yet."""
-        return readable_path(self._file)
-
     def _write(self, data: Bytes) -> None:
-        with _write_errors(self._path):
+        with _write_errors(self.path):
             write_full(self._file, data)
-            self._written += len(data)
-            if self._replaces and self._written - self._begun >= _STRIDE:
-                # It says that they are not needed again; those that are not written yet stay in memory.
-                os.posix_fadvise(self._file, self._begun, self._written - self._begun, os.POSIX_FADV_DONTNEED)
-                self._begun = self._written
         self._sha.update(data)
+        self._written += len(data)
+        if self._replaces and self._written - self._begun >= _STRIDE:
+            self._begin_writing()
+
+    def _begin_writing(self) -> None:
+        # It says that the bytes are not needed again; those that are not written yet stay in memory.
+        with suppress(OSError):
+            os.posix_fadvise(self._file, self._begun, self._written - self._begun, os.POSIX_FADV_DONTNEED)
+        self._begun = self._written
 
 
 def write_full(file: int, data: Bytes) -> None:

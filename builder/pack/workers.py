@@ -17,7 +17,7 @@ from builder.pack.segments import Segment
 from builder.pack.session import Session
 
 Watch = Callable[[Entry, memoryview], None]
-"""Sees a file and its content, which changes after the call, in one of the threads."""
+"""Called in one of the threads with a file and its content; that memory is used again after the call."""
 
 
 class Packed(NamedTuple):
@@ -42,7 +42,7 @@ class Workers(AbstractContextManager["Workers"]):
 
     With a `session` of the segment cache, what is in it is not compressed, and if its layers are known not
     even read; `compressor` is not chained then. With `verify`, what was compressed is expanded and compared.
-    `watch` is called for each file that is read for one segment as a whole.
+    `watch` is called for each file that lies whole in one segment that is read.
     """
 
     def __init__(
@@ -131,7 +131,7 @@ class Workers(AbstractContextManager["Workers"]):
 
     def _expands_to(self, packed: Bytes, data: memoryview) -> bool:
         plain = self._compressor.expand(packed)
-        return plain is not None and plain == data  # bytearray's: without a copy, unlike memoryview's
+        return plain is not None and plain == data  # bytearray's; memoryview's goes item by item
 
     def _find(self, keys: tuple[bytes, ...], segment: Segment) -> Packed | None:
         """The segment as the cache knows it under the first of `keys`."""

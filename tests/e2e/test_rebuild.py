@@ -1,4 +1,4 @@
-"""A rebuild after one changed file is not read back, and is all that an image that was read back is."""
+"""A rebuild after one changed file is what a cold build gives, and judged as reading it back judges it."""
 
 from __future__ import annotations
 

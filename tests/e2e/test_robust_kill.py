@@ -49,7 +49,7 @@ MOMENTS = {
     "store: publish": ("os.rename", ".part', '"),
     "pack: image": ("open", "'dist'"),
     "pack: cache": ("open", ".pack"),
-    "check": ("open", "/fd/"),
+    "inspect": ("open", "/uid-0/files'"),
     "inventory": ("os.link", "inventory.json.zst"),
     "manifest": ("os.link", "manifest.json"),
     "name": ("os.link", "tiny_1_amd64.wsl"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing
 from pathlib import Path
@@ -116,22 +117,34 @@ def open_archives(
 def fetch_packages(packages: Iterable[Package], archives: Archives) -> None:
     """Have every package as a verified blob. Reports Progress in bytes; raises ResolveError."""
     missing = [package for package in packages if not archives.blobs.has(package.sha256, package.size)]
+    stop = threading.Event()
     meter = Meter("packages", sum(package.size for package in missing), archives.sink)
+
+    def count(size: int) -> None:
+        if stop.is_set():
+            raise _StoppedError
+        meter.add(size)
 
     def fetch(package: Package) -> None:
         try:
             archives.store(
-                package.archive, package.path, digest=package.sha256, size=package.size, seen=meter.add
+                package.archive, package.path, digest=package.sha256, size=package.size, seen=count
             )
         except NotFoundError as error:
             raise _gone(package, error) from error
 
     with thread_pool(_CONNECTIONS, "download", wait=True) as pool:
-        tasks = [
-            pool.submit(fetch, package) for package in sorted(missing, key=lambda package: -package.size)
-        ]
-        for task in tasks:
-            task.result()
+        try:
+            tasks = [pool.submit(fetch, each) for each in sorted(missing, key=lambda each: -each.size)]
+            for task in tasks:
+                task.result()
+        except BaseException:
+            stop.set()
+            raise
+
+
+class _StoppedError(Exception):
+    """A download ends because another one failed, or was interrupted."""
 
 
 def _gone(package: Package, error: NotFoundError) -> ResolveError:

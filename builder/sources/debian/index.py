@@ -10,6 +10,7 @@ import bisect
 import gzip
 import lzma
 import re
+import zlib
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -146,12 +147,12 @@ def decompress_index(data: bytes, path: str) -> bytes:
         if path.endswith(".xz"):
             return lzma.decompress(data)
         return gzip.decompress(data) if path.endswith(".gz") else data
-    except (lzma.LZMAError, OSError, EOFError) as error:
+    except (lzma.LZMAError, zlib.error, OSError, EOFError) as error:
         raise ResolveError(
             f"cannot be decompressed: {error}",
             where=path,
-            fix="the copy in the cache is damaged: delete it with `wslimg cache prune`, and try again; if "
-            "that does not help, the archive itself is, so choose another mirror",
+            fix="the copy in the cache is damaged: `wslimg cache prune` empties the cache; if that does not "
+            "help, the archive itself is, so choose another mirror",
         ) from error
 
 

@@ -87,11 +87,13 @@ def _gather(pieces: Iterable[bytes], size: int = 1 << 20) -> Iterator[bytes]:
     """`pieces` in such of at least `size` bytes but for the last. Engines send 32 KB at a time, and to hand
     30,000 of them from thread to thread takes longer than what is done with them."""
     waiting: list[bytes] = []
+    held = 0
     for piece in pieces:
         waiting.append(piece)
-        if len(waiting) * len(piece) >= size:
+        held += len(piece)
+        if held >= size:
             yield b"".join(waiting)
-            waiting.clear()
+            waiting, held = [], 0
     if waiting:
         yield b"".join(waiting)
 

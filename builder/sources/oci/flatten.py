@@ -40,11 +40,10 @@ class Tree:
         """Lay the members of one layer over the tree. Raises ResolveError for what no engine could unpack."""
         kept, whiteouts = _part(entries, where)
         above = {folder for path in whiteouts for folder in _folders_above(path)}
-        for entry in kept:
-            if entry.path in above:
-                self._make_room(entry)
+        new = {entry.path for entry in kept if entry.path in above and self._is_new(entry)}
         for path in whiteouts:
-            self._hide(path)
+            if new.isdisjoint(_folders_above(path)):
+                self._hide(path)
         for entry in kept:
             self._lay(entry, where)
 
@@ -113,12 +112,12 @@ class Tree:
         folder = self._walk(path.rpartition(b"/")[0], make)
         return None if folder is None else folder.children
 
-    def _make_room(self, entry: Entry) -> None:
-        """A directory takes the place of a link or file before the whiteouts below it, which mean its own."""
-        name = entry.path.rpartition(b"/")[2]
+    def _is_new(self, entry: Entry) -> bool:
+        """Whether `entry` is a directory that takes the place of a link or file. Whiteouts below it mean its
+        own content, of which there is none, and not what a link leads to."""
         children = self._children(entry.path) if entry.kind is Kind.DIRECTORY else None
-        if children and name in children and children[name].children is None:
-            children[name] = _folder(entry)
+        old = (children or {}).get(entry.path.rpartition(b"/")[2])
+        return old is not None and old.children is None
 
     def _hide(self, whiteout: bytes) -> None:
         """Take away what `whiteout` stands for."""

@@ -95,8 +95,8 @@ def fetch_layers(image: Image, origin: Origin, blobs: Blobs, sink: Sink) -> tupl
             blobs.collect(unfold(counted, where), digest=diff_id, where=where)
 
     with thread_pool(_CONNECTIONS, "layer", wait=True) as pool:
-        tasks = [pool.submit(fetch, each) for each in missing]
         try:
+            tasks = [pool.submit(fetch, each) for each in missing]
             for task in tasks:
                 task.result()
         except BaseException:

@@ -84,9 +84,8 @@ def test_entries_are_judged_as_the_image_is(rule: str, tmp_path: Path) -> None:
     assert comparable(read) == comparable(found)
     for profile in Profile:
         options = replace(options_for(rule), profile=profile)
-        assert judge(found, options, name="x.wsl", subject="x.wsl") == check_image(
-            path, options, name="x.wsl"
-        )
+        judged = judge(found, options, name=path.name, subject=str(path))
+        assert judged == check_image(path, options)
 
 
 @pytest.mark.parametrize("rule", sorted(NO_TREE))

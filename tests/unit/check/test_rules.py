@@ -244,6 +244,20 @@ def test_an_image_that_breaks_a_rule_is_told(rule: str, tmp_path: Path) -> None:
     assert all(finding.fix and finding.message for finding in report.findings)
 
 
+@pytest.mark.parametrize(
+    "path",
+    [
+        ".netrc", "root/_netrc", "_netrc", "home/a/.config/gh/hosts.yml", "root/.azure/accessTokens.json",
+        "root/.config/gcloud/legacy/credentials.db", "srv/.aws/credentials", "etc/apt/auth.conf",
+        "etc/apt/auth.conf.d/mirror.conf", "run/secrets/token",
+    ],
+)  # fmt: skip
+def test_credentials_are_found_wherever_they_lie(path: str, tmp_path: Path) -> None:
+    report = check_bytes(plus(file(path, "secret", 0o600)), tmp_path, CheckOptions())
+    found = {finding.path for finding in report.findings if finding.rule == "WSL502"}
+    assert found == {f"/{path}"}
+
+
 def test_a_name_without_the_suffix_is_told(tmp_path: Path) -> None:
     assert rules_of(check_bytes(image(*good()), tmp_path, name="x.tar.gz")) == {"WSL033"}
 

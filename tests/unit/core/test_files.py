@@ -9,7 +9,7 @@ import sys
 
 import pytest
 
-from builder.core.files import atomic_file, readable_path, write_atomic
+from builder.core.files import atomic_file, write_atomic
 
 # A writer that is killed in the middle: python -c WRITER PATH, "named" to do without O_TMPFILE
 WRITER = """
@@ -58,15 +58,6 @@ def test_a_block_that_fails_leaves_what_was_there(kind, tmp_path):
     with pytest.raises(ZeroDivisionError), atomic_file(path) as file:
         file.write(b"new" * (1 // 0))
     assert (os.listdir(tmp_path), path.read_bytes()) == (["file"], b"old")
-
-
-def test_it_can_be_read_before_it_has_its_name_by_children_too(kind, tmp_path):
-    with atomic_file(tmp_path / "file") as file:
-        file.write(b"data")
-        file.flush()
-        path = readable_path(file.fileno())
-        assert path.read_bytes() == b"data"
-        assert subprocess.run(["cat", path], capture_output=True, check=True).stdout == b"data"
 
 
 def _kill_writer(path, kind):

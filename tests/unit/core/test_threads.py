@@ -27,6 +27,7 @@ def test_an_interrupt_waits_for_what_began_only_if_asked_to(wait: bool) -> None:
         time.sleep(0.05)
         os.kill(os.getpid(), signal.SIGINT)
         if wait:
+            time.sleep(0.5)  # by when the pool waits
             release.set()
 
     threading.Thread(target=interrupt).start()

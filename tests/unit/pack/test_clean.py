@@ -7,6 +7,7 @@ import pytest
 from builder.core.errors import PackError
 from builder.model.entry import Entry, Kind
 from builder.pack.clean import CleanSettings, Removed, clean_tree
+from builder.pack.clean_rules import RULES
 from builder.pack.content import read_entry
 from builder.pack.memory import with_content
 
@@ -157,3 +158,10 @@ def test_attributes_of_another_machine_are_dropped_with_their_reason():
         "system.posix_acl_access",
         "trusted.overlay.opaque",
     ]
+
+
+def test_the_first_part_of_a_pattern_says_which_paths_it_can_match():
+    patterns = [
+        pattern for rule in RULES for pattern in rule.patterns if set(pattern.split("/")[1]) & set("*?[")
+    ]
+    assert patterns == ["/**/.wh.*"], "RuleFinder looks patterns up by their first part"

@@ -180,6 +180,7 @@ STACKS = st.lists(st.lists(MEMBERS, max_size=6), min_size=1, max_size=4)
 @given(STACKS)
 @example([[("symlink", "a", "b")], [("file", "a/a", b""), ("folder", "a", 0o755)]])
 @example([[("file", "a", b"")], [("link", "a", "a"), ("folder", "a", 0o755)]])
+@example([[("file", "c", b"")], [("opaque", "c", None), ("link", "a", "c"), ("folder", "c", 0o755)]])
 @settings(
     max_examples=150, deadline=None, suppress_health_check=[HealthCheck.filter_too_much, HealthCheck.too_slow]
 )
