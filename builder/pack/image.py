@@ -55,10 +55,8 @@ def packed_tree(
 ) -> Iterator[PackResult]:
     """Pack as `pack_tree` does, for a caller who wants to judge the image before it counts.
 
-    `watch` sees most files that are read for it.
-
-    During the block the image is whole and can be read at `path` of the result, but has no name yet. It gets
-    the name `output` when the block ends well, and is gone when it does not.
+    During the block the image is whole but has no name yet. It gets the name `output` when the block ends
+    well, and is gone when it does not. `watch` sees the files that are read for it, but for the largest.
     """
     compressor = choose_compressor(settings)
     with cache.open() if cache else nullcontext() as session:
