@@ -37,14 +37,14 @@ class OpenUnchanged:
 def read_span(span: Span, view: memoryview) -> None:
     """Fill `view` with the bytes of `span`. Raises PackError if one is missing or changes.
 
-    Layers never change; any other file is looked at again after it was read.
+    Layers never change; the files of a folder are looked at again after they were read.
     """
     entry, offset, length = span
     assert entry.open is not None
     try:
         file = entry.open()
         try:
-            before = _state_before(entry, file) if entry.identity is None else None
+            before = _state_before(entry, file)
             if offset:
                 os.lseek(file, offset, os.SEEK_CUR)
             got = os.readv(file, (view,))
@@ -112,5 +112,8 @@ def unreadable(entry: Entry, error: OSError) -> PackError:
     )
 
 
-def _state_before(entry: Entry, file: int) -> State:
-    return entry.open.state if isinstance(entry.open, OpenUnchanged) else state_of(os.fstat(file))
+def _state_before(entry: Entry, file: int) -> State | None:
+    """What `file` was when it was listed, or is before it is read; None if it never changes."""
+    if isinstance(entry.open, OpenUnchanged):
+        return entry.open.state
+    return state_of(os.fstat(file)) if entry.identity is None else None

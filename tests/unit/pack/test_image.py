@@ -5,6 +5,7 @@ import hashlib
 import io
 import subprocess
 import tarfile
+import time
 import zlib
 
 import pytest
@@ -146,9 +147,9 @@ def tree(tmp_path):
     return root
 
 
-def when_listed(root, name: str, act):
+def when_listed(root, name: str, act, *, trust_mtime: bool):
     """The entries of `root`; `act` happens when `name` has been listed and nothing of it read."""
-    for entry in read_directory(root):
+    for entry in read_directory(root, trust_mtime=trust_mtime):
         if entry.path == name.encode():
             act()
         yield entry
@@ -164,10 +165,13 @@ def when_listed(root, name: str, act):
     ],
     ids=["vanished", "cut", "grown", "rewritten"],
 )
-def test_a_file_that_is_not_what_was_listed_is_one_clear_error(tmp_path, tree, act):
+@pytest.mark.parametrize("trust_mtime", [False, True])
+def test_a_file_that_is_not_what_was_listed_is_one_clear_error(tmp_path, tree, monkeypatch, act, trust_mtime):
     out = tmp_path / "out"
+    now = time.time_ns
+    monkeypatch.setattr(time, "time_ns", lambda: now() + 10_000_000_000)
     with pytest.raises(PackError, match=r"^/f2: changed or was cut while it was read"):
-        pack(out / "o.wsl", when_listed(tree, "f2", lambda: act(tree / "f2")))
+        pack(out / "o.wsl", when_listed(tree, "f2", lambda: act(tree / "f2"), trust_mtime=trust_mtime))
     assert left(out) == []
 
 
