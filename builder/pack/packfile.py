@@ -64,7 +64,7 @@ class PackReader:
         self._file = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
 
     def read(self, row: Row) -> bytes | None:
-        """The bytes of `row`, None if they are not what the row says."""
+        """The bytes of `row`, None if they are not what the row says. Raises OSError."""
         data = os.pread(self._file, row.length, row.offset)
         return data if len(data) == row.length and checksum(data) == row.crc else None
 

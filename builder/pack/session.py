@@ -35,8 +35,9 @@ class Session:
         place = self._places.get(key)
         if place is None:
             return None
-        reader = self._reader(place[0])
-        data = reader.read(place[1]) if reader else None
+        reader, data = self._reader(place[0]), None
+        with suppress(OSError):
+            data = reader.read(place[1]) if reader else None
         if data is None:
             self._places.pop(key, None)
         return data

@@ -171,6 +171,14 @@ def test_what_a_crash_cut_off_is_a_miss(tmp_path, cache, suffix, left):
         assert pack(tmp_path, tree(), cache).sha256 == cold.sha256
 
 
+def test_a_pack_that_cannot_be_read_is_a_miss(tmp_path, cache):
+    first = pack(tmp_path, tree(), cache)
+    for path in cache.folder.glob("*.pack"):
+        path.unlink()
+        path.mkdir()  # it opens, and every read fails
+    assert pack(tmp_path, tree(), cache).sha256 == first.sha256
+
+
 def test_builds_at_the_same_time_write_to_packs_of_their_own(cache):
     with cache.open() as one, cache.open() as other:
         one.put((b"1" * 32,), b"first")
