@@ -37,11 +37,11 @@ class Archive(Lane):
         self.segments = 0
 
     def add_segment(self, packed: Packed, buffers: Buffers) -> None:
-        """Append the segment; a buffer that was lent returns to `buffers`."""
+        """Append the segment; what was read of it returns to `buffers`."""
         self.size += packed.size
         self.segments += 1
         if packed.plain is not None:
-            self.add(self._digest, packed.plain, packed.size, buffers if packed.lent else None)
+            self.add(self._digest, packed.plain, packed.size, buffers)
         elif self._sha and self._session:
             few = packed.origin if len(packed.origin.parts) <= _FEW else None
             self.add(self._digest_known, self._session, packed.keys[0], few)

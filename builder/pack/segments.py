@@ -43,8 +43,7 @@ def cut_segments(members: Iterable[Member], target: int) -> Iterator[Segment]:
             yield draft.finish()
             loud = True
         if BLOCK + room <= 2 * target:
-            draft.add_spans(member.spans)
-            draft.add(ZERO_BLOCK[: room - member.length], room)
+            draft.add_content(member, room)
         else:
             yield from _cut_content(draft, member, target)
     draft.add(END_OF_ARCHIVE, 0)
@@ -103,6 +102,14 @@ class _Draft:
         self._literals.append(data)
         self._size += len(data)
         self.weight += weight
+
+    def add_content(self, member: Member, room: int) -> None:
+        """The whole content of `member`, and zeros up to `room` bytes."""
+        self._join()
+        self._parts += member.spans
+        self._literals.append(ZERO_BLOCK[: room - member.length])
+        self._size += room
+        self.weight += room
 
     def add_spans(self, spans: Iterable[Span]) -> None:
         self._join()

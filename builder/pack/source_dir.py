@@ -5,6 +5,8 @@ from __future__ import annotations
 import errno
 import os
 import stat
+import struct
+import sys
 import time
 from collections.abc import Iterator
 from operator import itemgetter
@@ -25,6 +27,8 @@ _KINDS = {
     stat.S_IFIFO: Kind.FIFO,
 }
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+_NAMES = sys.getfilesystemencoding(), sys.getfilesystemencodeerrors()
+_STATE = struct.Struct("<QQqq")
 _RACY = 2_000_000_000
 """A file that changed so shortly before it was seen, in nanoseconds, may change again with the same times."""
 
@@ -57,7 +61,8 @@ class _Walk:
 
     def __init__(self, root: bytes, memory: BareFiles | None, *, trust_mtime: bool) -> None:
         self.at = b""
-        self._root = root
+        self._root = root + b"/"
+        self._layer = f"directory:{printable(root)}"
         self._memory = memory
         self._trust_mtime = trust_mtime
         self._settled = time.time_ns() - _RACY
@@ -88,7 +93,7 @@ class _Walk:
             first = self._first_names.setdefault((status.st_dev, status.st_ino), path)
             if first != path:
                 return _plain(path, Kind.HARDLINK, status, first)
-        whole = self._root + b"/" + path
+        whole = self._root + path
         if kind is Kind.FILE:
             return self._file(path, whole, status)
         entry = _plain(path, kind, status, os.readlink(whole) if kind is Kind.SYMLINK else b"")
@@ -99,18 +104,12 @@ class _Walk:
 
     def _file(self, path: bytes, whole: bytes, status: os.stat_result) -> Entry:
         state = state_of(status)
-        return Entry(
-            path,
-            Kind.FILE,
-            status.st_mode & 0o7777,
-            status.st_uid,
-            status.st_gid,
-            status.st_mtime_ns // 1_000_000_000,
-            status.st_size,
-            xattrs=self._xattrs(whole, status),
-            open=OpenUnchanged(whole, state) if status.st_size else None,
-            identity=self._identity(whole, state) if self._trust_mtime else None,
-        )
+        size, xattrs = status.st_size, self._xattrs(whole, status)
+        opener = OpenUnchanged(whole, state) if size else None
+        identity = self._identity(path, state) if self._trust_mtime else None
+        mode, mtime = status.st_mode & 0o7777, status.st_mtime_ns // 1_000_000_000
+        owner = status.st_uid, status.st_gid
+        return Entry(path, Kind.FILE, mode, *owner, mtime, size, b"", xattrs, (0, 0), opener, identity)
 
     def _xattrs(self, whole: bytes, status: os.stat_result) -> tuple[tuple[bytes, bytes], ...]:
         if self._memory is None:
@@ -122,12 +121,12 @@ class _Walk:
             self._memory.add(status)
         return found
 
-    def _identity(self, whole: bytes, state: State) -> Identity | None:
+    def _identity(self, path: bytes, state: State) -> Identity | None:
         """The device is no part of it: its number differs from boot to boot."""
-        inode, size, mtime, ctime = state
+        _, _, mtime, ctime = state
         if mtime > self._settled or ctime > self._settled:
             return None
-        return Identity(f"directory:{inode},{size},{mtime},{ctime}", whole)
+        return Identity(self._layer, _STATE.pack(*state) + path)
 
 
 class _Folder:
@@ -142,7 +141,7 @@ class _Folder:
 
     def _list(self) -> Iterator[tuple[bytes, os.stat_result]]:
         with os.scandir(self.file) as items:
-            found = [(os.fsencode(item.name), item.stat(follow_symlinks=False)) for item in items]
+            found = [(item.name.encode(*_NAMES), item.stat(follow_symlinks=False)) for item in items]
         found.sort(key=itemgetter(0))
         yield from found
 

@@ -24,8 +24,8 @@ class Packed(NamedTuple):
     """A segment of `size` bytes, compressed to `data`.
 
     `keys` name it in the cache, where it was `found` under the first of them. `plain` begins with what it was
-    before, unless it was found without looking; where it is `lent`, whoever takes it gives it back to
-    `Workers.buffers`. `origin` is the segment itself.
+    before, unless it was found without looking; whoever takes it gives it back to `Workers.buffers`.
+    `origin` is the segment itself.
     """
 
     size: int
@@ -34,7 +34,6 @@ class Packed(NamedTuple):
     keys: tuple[bytes, ...] = ()
     found: bool = False
     plain: bytearray | None = None
-    lent: bool = False
 
 
 class Workers(AbstractContextManager["Workers"]):
@@ -65,46 +64,37 @@ class Workers(AbstractContextManager["Workers"]):
     def pack(self, segments: Iterable[Segment]) -> Iterator[Packed]:
         """The segments, compressed, in their order. Raises PackError for one that cannot be read.
 
-        The caller's thread reads them: small files are opened faster by one thread than by several, which
-        would take the interpreter from one another at every call.
+        The caller's thread reads them, and what the cache has of them: many short calls are made faster by
+        one thread than by several, which would take the interpreter from one another at every call.
         """
         waiting: deque[Future[Packed]] = deque()
         before = b""
         for segment in segments:
             by_layer = layer_key(segment, self._compressor) if self._session else None
-            buffer = None if self._is_known(by_layer) else self._fill(segment)
-            waiting.append(self._pool.submit(self._pack, segment, buffer, by_layer, before))
-            if self._compressor.chained and buffer is not None:
-                before = bytes(buffer[max(0, segment.size - DICTIONARY) : segment.size])
-            if len(waiting) > self._window:
+            known = self._find((by_layer,), segment) if by_layer else None
+            if known:
+                waiting.append(_done(known))
+            else:
+                buffer = self._fill(segment)
+                waiting.append(self._pool.submit(self._pack, segment, buffer, by_layer, before))
+                if self._compressor.chained:
+                    before = bytes(buffer[max(0, segment.size - DICTIONARY) : segment.size])
+            while waiting and (waiting[0].done() or len(waiting) > self._window):
                 yield waiting.popleft().result()
         while waiting:
             yield waiting.popleft().result()
-
-    def _is_known(self, by_layer: bytes | None) -> bool:
-        return self._session is not None and by_layer in self._session
 
     def _fill(self, segment: Segment) -> bytearray:
         buffer = self.buffers.take(segment.size)
         fill_segment(segment, buffer)
         return buffer
 
-    def _pack(
-        self, segment: Segment, buffer: bytearray | None, by_layer: bytes | None, before: bytes
-    ) -> Packed:
-        """By layer and path first, as that needs no hashing of the content."""
-        known = self._find((by_layer,), segment) if by_layer else None
-        if known and buffer is None:
-            return known
-        lent = buffer is not None
-        if buffer is None:  # the cache lost it in between
-            buffer = bytearray(segment.size)
-            fill_segment(segment, buffer)
+    def _pack(self, segment: Segment, buffer: bytearray, by_layer: bytes | None, before: bytes) -> Packed:
         with memoryview(buffer) as view, view[: segment.size] as data:
-            packed = known or self._pack_content(segment, data, by_layer, before)
+            packed = self._pack_content(segment, data, by_layer, before)
             if self._watch:
                 show_files(segment, data, self._watch)
-        return packed._replace(plain=buffer, lent=lent)
+        return packed._replace(plain=buffer)
 
     def _pack_content(
         self, segment: Segment, data: memoryview, by_layer: bytes | None, before: bytes
@@ -142,3 +132,9 @@ class Workers(AbstractContextManager["Workers"]):
 
     def __exit__(self, *_: object) -> None:
         self._pool.shutdown(cancel_futures=True)
+
+
+def _done(packed: Packed) -> Future[Packed]:
+    future: Future[Packed] = Future()
+    future.set_result(packed)
+    return future

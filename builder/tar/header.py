@@ -14,14 +14,26 @@ from zlib import adler32
 
 from builder.core.errors import PackError
 from builder.model.entry import Entry, Kind
-from builder.tar.format import GNU_LONG_LINK, GNU_LONG_NAME, PAX, USTAR_MAGIC, XATTR_KEY
+from builder.tar.format import (
+    BLOCK_DEVICE,
+    CHAR,
+    GNU_LONG_LINK,
+    GNU_LONG_NAME,
+    PAX,
+    USTAR_MAGIC,
+    XATTR_KEY,
+)
 from builder.tar.parse import padding
 
-_BLOCK = struct.Struct("100s57s100s8s64x16s155s12x").pack
-_NUMBERS = b"%07o\0%07o\0%07o\0%011o\0%011o\0        %b"
+_BLOCK = struct.Struct("100s48s8ss100s8s64x16s155s12x").pack
+_NUMBERS = b"%07o\0%07o\0%07o\0%011o\0%011o\0"
+_BLANK = sum(b"        ")
+"""What the field of the checksum adds to the checksum."""
+
 _MAX_OCTAL = {8: 1 << 21, 12: 1 << 33}
 _IMPOSSIBLE = re.compile(rb"\0|(?:\A|/)(?:\.\.?)?(?:/|\Z)|[^/]{256}")
 _FLAGS = {kind: kind.value for kind in Kind}
+_DEVICES = (CHAR, BLOCK_DEVICE)
 _OWNER = Entry(path=b"", kind=Kind.FILE, mode=0o644)
 _MAX_PATH = 4095
 """PATH_MAX of Linux without its NUL."""
@@ -49,24 +61,27 @@ def pack_extensions(entry: Entry, name: bytes, *, split: bool) -> bytes:
 def pack_block(name: bytes, entry: Entry, flag: bytes, size: int) -> bytes:
     """One header block with `size` as the length of what follows; a longer name is cut."""
     prefix, short = split_name(name) if len(name) > 100 else (b"", name)
-    device = _device(entry) if flag in b"34" else b""
-    return seal(_BLOCK(short, _numbers(entry, flag, size), entry.target[:100], USTAR_MAGIC, device, prefix))
+    return pack_fields(short, entry, flag, size, USTAR_MAGIC, prefix)
 
 
-def _numbers(entry: Entry, flag: bytes, size: int) -> bytes:
-    """The fields from the mode to the type flag, the checksum blank; in one go where all fit as octal."""
+def pack_fields(name: bytes, entry: Entry, flag: bytes, size: int, magic: bytes, last: bytes) -> bytes:
+    """One header block; `last` are its bytes from 345 on, at most 155: what they mean depends on `magic`."""
+    numbers = _numbers(entry, size)
+    target = entry.target[:100]
+    device = _device(entry) if flag in _DEVICES else b""
+    text = b"".join((name, numbers, flag, target, magic, device, last))
+    # adler32's low half is 1 + the sum of the bytes modulo 65521, which 512 ASCII bytes do not reach.
+    total = _BLANK + ((adler32(text) & 0xFFFF) - 1 if text.isascii() else sum(text))
+    return _BLOCK(name, numbers, b"%06o\0 " % total, flag, target, magic, device, last)
+
+
+def _numbers(entry: Entry, size: int) -> bytes:
+    """The fields from the mode to the time; in one go where all fit as octal."""
     mode, uid, gid, mtime = entry.mode & 0o7777, entry.uid, entry.gid, entry.mtime
     if 0 <= uid | gid < 1 << 21 and 0 <= mtime | size < 1 << 33:
-        return _NUMBERS % (mode, uid, gid, size, mtime, flag)
+        return _NUMBERS % (mode, uid, gid, size, mtime)
     owner = pack_number(uid, 8) + pack_number(gid, 8)
-    return b"%07o\0%b%b%b        %b" % (mode, owner, pack_number(size, 12), pack_number(mtime, 12), flag)
-
-
-def seal(block: bytes) -> bytes:
-    """`block`, whose checksum field is blank, with its checksum."""
-    # adler32's low half is 1 + the sum of the bytes modulo 65521, which 512 ASCII bytes do not reach.
-    total = (adler32(block) & 0xFFFF) - 1 if block.isascii() else sum(block)
-    return block[:148] + b"%06o\0 " % total + block[156:]
+    return b"%07o\0%b%b%b" % (mode, owner, pack_number(size, 12), pack_number(mtime, 12))
 
 
 def pack_number(value: int, width: int) -> bytes:
@@ -142,8 +157,8 @@ def _device(entry: Entry) -> bytes:
 
 def _is_suspect(path: bytes) -> bool:
     """Whether a name is worth a closer look; cheaper than the look, which few need."""
-    strange = path[:1] in b"/." or path[-1:] == b"/" or b"/." in path or b"//" in path or b"\0" in path
-    return strange or len(path) > 255
+    framed = b"/" + path + b"/"
+    return framed.find(b"/.") >= 0 or framed.find(b"//") >= 0 or 0 in path or len(path) > 255
 
 
 def _reason(path: bytes) -> str:

@@ -9,11 +9,14 @@ from collections.abc import Sequence
 
 from builder.model.entry import Entry
 from builder.tar.format import GNU_MAGIC, GNU_SPARSE
-from builder.tar.header import member_name, pack_block, pack_extensions, pack_number, seal
+from builder.tar.header import member_name, pack_extensions, pack_fields, pack_number
 from builder.tar.sparse import Region
 
 _IN_HEADER = 4
 _IN_EXTENSION = 21
+_PAIR = 24
+_UNUSED = bytes(386 - 345)
+"""GNU keeps times there that nobody needs."""
 
 
 def pack_sparse_headers(entry: Entry, regions: Sequence[Region]) -> bytes:
@@ -36,14 +39,9 @@ def _pair(region: Region) -> bytes:
 
 
 def _header(entry: Entry, name: bytes, table: Sequence[bytes], stored: int) -> bytes:
-    block = bytearray(pack_block(name[:100], entry, GNU_SPARSE, stored))
-    block[148:156] = b" " * 8
-    block[257:265] = GNU_MAGIC
-    first = b"".join(table[:_IN_HEADER])
-    block[386 : 386 + len(first)] = first
-    block[482] = len(table) > _IN_HEADER
-    block[483:495] = pack_number(entry.size, 12)
-    return seal(bytes(block))
+    first = b"".join(table[:_IN_HEADER]).ljust(_IN_HEADER * _PAIR, b"\0")
+    last = _UNUSED + first + bytes([len(table) > _IN_HEADER]) + pack_number(entry.size, 12)
+    return pack_fields(name[:100], entry, GNU_SPARSE, stored, GNU_MAGIC, last)
 
 
 def _extensions(table: Sequence[bytes]) -> bytes:
