@@ -134,6 +134,23 @@ def test_a_build_after_pruning_starts_anew_and_makes_the_same_image(place: Place
     assert image.read_bytes() == before
 
 
+@pytest.mark.parametrize("place", ENGINES, indirect=True)
+def test_a_build_without_the_cache_spares_a_container_that_somebody_made_of_a_layer(
+    place: Place, client: docker.DockerClient
+) -> None:
+    image = next(each for each in client.images.list() if any("layer:" in tag for tag in each.tags))
+    theirs = client.containers.create(image.id, ["sh"])
+    words = ("build", "tiny.yaml", "--engine", "docker", "--no-cache")
+    with place.start(*words) as build:
+        _, messages = build.communicate()
+    assert [each.id for each in client.containers.list(all=True)] == [theirs.id]
+    if build.returncode:
+        assert f"image used by {theirs.id}" in messages
+        assert "\n  fix: remove that container if nobody needs it" in messages
+        theirs.remove()
+        wslimg(place, *words)
+
+
 @pytest.mark.parametrize("place", ["docker"], indirect=True)
 def test_a_running_build_keeps_its_layers(place: Place) -> None:
     recipe = place.write(steps=("echo 1 > /opt/one", "echo working; sleep 5"), more=CACHED)

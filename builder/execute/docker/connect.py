@@ -31,6 +31,8 @@ _FULL = (
 )
 # containers/storage, pkg/chrootarchive and pkg/archive
 _NO_ID = re.compile(r"insufficient UIDs or GIDs .*?\(requested (\d+:\d+) for ([^)]*)\)")
+_USED = "in use by a container"  # containers/common, libimage/image.go
+_IN_THE_WAY = "remove that container if nobody needs it (`podman rm`), and build again"
 _FULL_DISK = ("no space left on device", "disk quota exceeded")
 
 
@@ -140,7 +142,8 @@ def refusal(words: str, where: str) -> ExecuteError:
             where=found[2],
             fix="give that user more of them in /etc/subuid and /etc/subgid, then `podman system migrate`",
         )
-    return ExecuteError(f"the engine refuses: {words}", where=where)
+    fix = _IN_THE_WAY if _USED in words else ""
+    return ExecuteError(f"the engine refuses: {words}", where=where, fix=fix)
 
 
 def _find_reason(error: BaseException) -> str:

@@ -55,7 +55,9 @@ class Images:
         self._where = client.address.url
         info: dict[str, Any] = client.info()
         self._architecture = _ARCHITECTURES.get(info.get("Architecture", ""), info.get("Architecture", ""))
-        self._wants_all = _wants_all_layers(client.version(), info)
+        version: dict[str, Any] = client.version()
+        self._wants_all = _wants_all_layers(version, info)
+        self._force = not is_podman(version)
 
     def find(self, key: str, *, repository: str = LAYERS) -> StoredLayer | None:
         """The image of the layer `key`."""
@@ -96,10 +98,14 @@ class Images:
         self._api.commit(container, repository, key, pause=False, changes=changes)
 
     def forget(self, key: str) -> None:
-        """Take the names of the layer and the failed tree `key` away; what others need of them stays."""
+        """Take the names of the layer and the failed tree `key` away; what others need of them stays.
+
+        Docker's force takes no more than the name where a container needs the image, Podman's the container
+        as well: there it is not used, and such a container is an error.
+        """
         for repository in (LAYERS, FAILED):
             with suppress(NotFound):
-                self._api.remove_image(f"{repository}:{key}", force=True)
+                self._api.remove_image(f"{repository}:{key}", force=self._force)
 
     def tree(self, stored: StoredLayer) -> Tree:
         """The tree of `stored`."""
