@@ -84,7 +84,6 @@ def pack(
 
     Times stay as they are; SOURCE_DATE_EPOCH (seconds) sets the latest one.
     """
-    cache = cache_folder()
     settings = PackSettings(
         time=_latest_time(),
         kind=Kind(compression),
@@ -98,8 +97,8 @@ def pack(
         source=source,
         output=output,
         settings=settings,
-        cache=None if no_cache else cache / "segments",
-        spool=cache / "spool",
+        cache=cache_folder(),
+        use_cache=not no_cache,
         configuration={kind: path for kind, path in given.items() if path is not None},
         fix=fix,
         trust_mtime=trust_mtime,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -21,7 +22,7 @@ def state_of(status: os.stat_result) -> State:
 
 
 class OpenUnchanged:
-    """Opens the file `path`, which was in `state` when it was listed: a change since then is found."""
+    """Opens the file `path` if it is still in `state`, as it was listed."""
 
     __slots__ = ("path", "state")
 
@@ -30,8 +31,12 @@ class OpenUnchanged:
         self.state = state
 
     def __call__(self) -> int:
-        """A new descriptor at the start of the file. Raises OSError."""
-        return os.open(self.path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+        """A new descriptor at the start of the file. Raises OSError, with ESTALE for another state."""
+        file = os.open(self.path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+        if state_of(os.fstat(file)) != self.state:
+            os.close(file)
+            raise OSError(errno.ESTALE, os.strerror(errno.ESTALE), self.path)
+        return file
 
 
 def read_span(span: Span, view: memoryview) -> None:
@@ -103,7 +108,7 @@ def changed(entry: Entry) -> PackError:
 
 def unreadable(entry: Entry, error: OSError) -> PackError:
     """The error for a file that cannot be opened or read; one that vanished has changed."""
-    if isinstance(error, FileNotFoundError):
+    if error.errno in (errno.ENOENT, errno.ESTALE):
         return changed(entry)
     return PackError(
         f"cannot be read: {error.strerror}",

@@ -31,15 +31,17 @@ def pack_tree(
     *,
     cache: SegmentCache | None = None,
     sink: Sink = discard,
+    watch: Watch | None = None,
 ) -> PackResult:
     """Write the tree of `entries` (sorted as `Engine.entries` sorts them) as the image `output`.
 
     The bytes depend on the entries, `settings` without its threads, and the compressor's version alone.
     Memory does not grow with the tree. `entries` is not iterated when `settings.tree_key` names an image
-    that `cache` knows. Raises PackError, and then leaves `output` as it was: for a file that vanishes,
-    changes or cannot be read, a name no archive can hold, a disk that is full.
+    that `cache` knows. `watch` sees the files that are read for it, but for the largest. Raises PackError,
+    and then leaves `output` as it was: for a file that vanishes, changes or cannot be read, a name no archive
+    can hold, a disk that is full.
     """
-    with packed_tree(entries, output, settings, cache=cache, sink=sink) as result:
+    with packed_tree(entries, output, settings, cache=cache, sink=sink, watch=watch) as result:
         return result
 
 
@@ -56,7 +58,7 @@ def packed_tree(
     """Pack as `pack_tree` does, for a caller who wants to judge the image before it counts.
 
     During the block the image is whole but has no name yet. It gets the name `output` when the block ends
-    well, and is gone when it does not. `watch` sees the files that are read for it, but for the largest.
+    well, and is gone when it does not.
     """
     compressor = choose_compressor(settings)
     with cache.open() if cache else nullcontext() as session:

@@ -37,7 +37,7 @@ from builder.pipeline.stages import Timing, stage
 from builder.pipeline.start_engine import start_engine
 from builder.pipeline.surround import surround
 from builder.pipeline.tree import CleanedTree
-from builder.pipeline.verify import Written, verify_image
+from builder.pipeline.verify import Written, choose_options, verify_image
 from builder.sources.table import kind_of
 from builder.steps.editors import EDITORS
 
@@ -181,19 +181,18 @@ def check(
 ) -> tuple[Finding, ...]:
     """The stage CHECK: judge the image before it has its name. Raises CheckError where a rule fails."""
     with stage("check", sink, timing) as running:
-        report = verify_image(
-            Written(
-                name=f"{prepared.stem}.wsl",
-                result=packed.result,
-                settings=packed.settings,
-                entries=packed.entries,
-                files=inventory.files,
-            ),
-            prepared.recipe.checks,
-            prepared.loaded.folder,
-            architecture=prepared.architecture,
-            now=prepared.supply.now,
+        written = Written(
+            subject=packed.result.path.name,
+            result=packed.result,
+            settings=packed.settings,
+            entries=packed.entries,
+            looks={path: file.look for path, file in inventory.files.items()},
         )
+        recipe, folder = prepared.recipe, prepared.loaded.folder
+        options = choose_options(
+            recipe.checks, folder, architecture=prepared.architecture, now=prepared.supply.now
+        )
+        report = verify_image(written, options)
         warnings, errors = report.count(Severity.WARNING), report.count(Severity.ERROR)
         running.detail = f"{errors} errors, {warnings} warnings"
     if not report.ok:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import chain
@@ -12,8 +12,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from builder.check.options import CheckOptions, Report
-from builder.check.run import check_image
-from builder.core.errors import UsageError
+from builder.core.errors import PackError, UsageError
 from builder.core.events import Note, Sink
 from builder.model.entry import Entry, Kind
 from builder.pack.arrange import arrange
@@ -25,7 +24,9 @@ from builder.pack.memory import with_content
 from builder.pack.settings import PackResult, PackSettings
 from builder.pack.source_dir import read_directory
 from builder.pack.source_tar import read_archive
+from builder.pipeline.looks import Looks
 from builder.pipeline.stages import Timing, stage
+from builder.pipeline.verify import Written, verify_image
 from builder.wsl.config import parse_config
 from builder.wsl.keys import ConfigFile
 
@@ -37,16 +38,17 @@ FOREVER = 2**62
 class RepackOptions:
     """`source` "-" is standard input. `configuration` holds files that replace those of the tree.
 
-    `fix` takes out what must not ship, `trust_mtime` believes that a file of a folder is unchanged if its
-    inode, size and times are.
+    `cache` is the folder where all is kept, segments of images only with `use_cache`. `fix` takes out what
+    must not ship, `trust_mtime` believes that a file of a folder is unchanged if its inode, size and times
+    are.
     """
 
     source: str
     output: Path
     settings: PackSettings
-    cache: Path | None
-    spool: Path
+    cache: Path
     configuration: Mapping[ConfigFile, Path]
+    use_cache: bool = True
     fix: bool = False
     trust_mtime: bool = False
 
@@ -65,20 +67,57 @@ def repack(options: RepackOptions, sink: Sink) -> Repacked:
     """Pack the tree that `options` name and check the image. Raises UsageError, PackError, CheckError."""
     timing = Timing()
     removed: list[Removed] = []
-    cache = SegmentCache(options.cache) if options.cache else None
+    shipped: list[Entry] = []
+    looks = Looks()
+    cache = SegmentCache(options.cache / "segments") if options.use_cache else None
     configuration = read_configuration(options.configuration, sink)
-    with stage("pack", sink, timing) as running, read_tree(options) as entries:
-        tree = _replace(entries, configuration) if configuration else entries
-        shipped = (
-            clean_tree(tree, CleanSettings(), removed.append)
-            if options.fix
-            else drop_xattrs(tree, removed.append)
-        )
-        result = pack_tree(shipped, options.output, options.settings, cache=cache, sink=sink)
-        running.detail = f"{result.entries} entries, {result.reused} of {result.segments} segments reused"
-    with stage("check", sink, timing):
-        report = check_image(result.path, CheckOptions())
+    with read_tree(options) as entries:
+        with stage("pack", sink, timing) as running:
+            tree = _replace(entries, configuration) if configuration else entries
+            cleaned = (
+                clean_tree(tree, CleanSettings(), removed.append)
+                if options.fix
+                else drop_xattrs(tree, removed.append)
+            )
+            result = pack_tree(
+                _kept(cleaned, shipped),
+                options.output,
+                options.settings,
+                cache=cache,
+                sink=sink,
+                watch=looks.see,
+            )
+            running.detail = f"{result.entries} entries, {result.reused} of {result.segments} segments reused"
+        with stage("check", sink, timing):
+            report = _check(shipped, looks, result, options)
     return Repacked(result=result, removed=tuple(removed), report=report, seconds=timing.seconds)
+
+
+def _kept(entries: Iterable[Entry], kept: list[Entry]) -> Iterator[Entry]:
+    """`entries`, which are in `kept` afterwards."""
+    for entry in entries:
+        kept.append(entry)
+        yield entry
+
+
+def _check(entries: Sequence[Entry], looks: Looks, result: PackResult, options: RepackOptions) -> Report:
+    """Raises PackError for a file that is no longer what was packed."""
+    try:
+        looks.look_at_others(entries)
+        written = Written(
+            subject=str(result.path),
+            result=result,
+            settings=options.settings,
+            entries=entries,
+            looks=looks,
+        )
+        return verify_image(written, CheckOptions())
+    except OSError as error:
+        raise PackError(
+            f"the image was written, and cannot be checked: {error.strerror}",
+            where=os.fsdecode(error.filename or options.source),
+            fix="stop whatever changes the folder and pack again, or `wslimg check` the image",
+        ) from error
 
 
 @contextmanager
@@ -86,11 +125,12 @@ def read_tree(options: RepackOptions) -> Iterator[Iterable[Entry]]:
     """The entries of the source, sorted, for as long as the block lasts."""
     path = Path(options.source)
     if options.source != "-" and path.is_dir():
-        memory = bare_files(options.cache, path) if options.cache and options.trust_mtime else None
-        entries = read_directory(path, trust_mtime=options.trust_mtime, memory=memory)
+        trusted = options.trust_mtime and options.use_cache
+        memory = bare_files(options.cache / "segments", path) if trusted else None
+        entries = read_directory(path, trust_mtime=trusted, memory=memory)
         yield _with_root(entries, int(path.stat().st_mtime))
         return
-    with _open(options.source) as file, read_archive(file, options.spool) as entries:
+    with _open(options.source) as file, read_archive(file, options.cache / "spool") as entries:
         yield _with_root(entries, 0)
 
 

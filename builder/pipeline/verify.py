@@ -1,4 +1,4 @@
-"""Checks an image that was just written, by its entries, with the rules its recipe asks for."""
+"""Checks an image that was just written, by its entries."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from builder.check.packed import collect_entries
 from builder.check.policy import Policy
 from builder.check.run import judge, refuse_unknown_rules
 from builder.core.errors import RecipeError
-from builder.inspect.files import File
+from builder.extraction.nature import Look
 from builder.load.document import parse_document
 from builder.load.explain import explain_errors
 from builder.model.entry import Entry
@@ -32,39 +32,43 @@ _COMPRESSIONS = {
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Written:
-    """A packed image, which is to be called `name`: the `entries` it was made of in their order, `files` that
-    says what their content is, and the settings it was packed with."""
+    """A packed image, called `subject` in its report: the `entries` it was made of in their order, `looks`
+    that say what their files are, and the settings it was packed with."""
 
-    name: str
+    subject: str
     result: PackResult
     settings: PackSettings
     entries: Iterable[Entry]
-    files: Mapping[bytes, File]
+    looks: Mapping[bytes, Look]
 
 
-def verify_image(written: Written, checks: Checks, folder: Path, *, architecture: str, now: int) -> Report:
-    """What the rules say of an image. `folder` is the recipe's, `now` is in seconds since the epoch.
-
-    It is what `check_image` says of the same image, which is not read for it
-    (docs/decisions/0008-images-are-not-read-back.md). Raises OSError, UsageError, RecipeError for a policy
-    that cannot be read.
+def verify_image(written: Written, options: CheckOptions) -> Report:
+    """What the rules say of an image: what `check_image` says of the same image, which is not read for it
+    (docs/decisions/0008-images-are-not-read-back.md). Raises OSError, UsageError.
     """
-    options = CheckOptions(
+    refuse_unknown_rules(options)
+    collected = collect_entries(
+        normalise(written.entries, written.settings.time),
+        written.looks,
+        compression=_COMPRESSIONS[written.settings.kind],
+        file_size=written.result.size,
+        tar_size=written.result.tar_size,
+    )
+    return judge(collected, options, name=written.result.path.name, subject=written.subject)
+
+
+def choose_options(checks: Checks, folder: Path, *, architecture: str, now: int) -> CheckOptions:
+    """How a recipe in `folder` wants its image checked; `now` is in seconds since the epoch.
+
+    Raises RecipeError for a policy that cannot be read.
+    """
+    return CheckOptions(
         strict=checks.strict,
         disabled=tuple(Disabled(rule=row.rule, reason=row.reason) for row in checks.disable),
         architecture=architecture,
         policy=load_policy(folder / checks.policy) if checks.policy else None,
         now=now,
     )
-    refuse_unknown_rules(options)
-    collected = collect_entries(
-        normalise(written.entries, written.settings.time),
-        {path: file.look for path, file in written.files.items()},
-        compression=_COMPRESSIONS[written.settings.kind],
-        file_size=written.result.size,
-        tar_size=written.result.tar_size,
-    )
-    return judge(collected, options, name=written.name, subject=written.name)
 
 
 def load_policy(path: Path) -> Policy:
