@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks.disk import new_disk
+from benchmarks.dockerfile import build_and_export, dockerfile_engine
 from benchmarks.inputs import LARGE, SUITE
 from benchmarks.measure import Measure, measure, middle
 from benchmarks.report import Row, Section
@@ -43,7 +44,8 @@ def run(rounds: int, scratch: Path) -> Section:
     """A minimal Debian."""
     with new_disk(scratch) as disk:
         _write_recipe(disk / "minimal", PACKAGES)
-        found = _measure_all(list_minimal(), rounds, disk)
+        with dockerfile_engine(disk / "minimal", PACKAGES) as engine:
+            found = _measure_all([*list_minimal(), *_dockerfile(engine), *_mkosi()], rounds, disk)
     return _section(
         "build",
         "From a recipe to an image",
@@ -110,7 +112,6 @@ def list_minimal() -> list[Case]:
             output=MINIMAL,
         ),
         Case(title="wslimg build, nothing changed", command=_wslimg("minimal") + " --locked", output=MINIMAL),
-        *_mkosi(),
     ]
 
 
@@ -132,6 +133,26 @@ def list_full() -> list[Case]:
             output=FULL,
         ),
         Case(title="wslimg build, nothing changed", command=_wslimg("full") + " --locked", output=FULL),
+    ]
+
+
+def _dockerfile(engine: str) -> list[Case]:
+    """On the `engine` at this address, if there is one. Base and packages are at hand, and in memory."""
+    if not engine:
+        return []
+    what = "a Dockerfile with the same packages, base and mirror local: `docker build`, `docker export"
+    return [
+        Case(
+            title=f"{what} \\| gzip --best`",
+            command="cd minimal; " + build_and_export(engine, output="export.tar.gz", options="--no-cache"),
+            output="minimal/export.tar.gz",
+        ),
+        Case(
+            title="the same, one file changed that the last `COPY` takes",
+            prepare="date +%s.%N > minimal/overlay/etc/motd",
+            command="cd minimal; " + build_and_export(engine, output="export.tar.gz"),
+            output="minimal/export.tar.gz",
+        ),
     ]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import socket
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -18,9 +19,9 @@ _LARGEST = 1 << 30
 
 
 @contextmanager
-def serve_mirror(folder: Path) -> Iterator[str]:
-    """The address of a server for what UPSTREAM has. It stays in the state in which it was first asked for:
-    files are kept in `folder`, names that do not exist in memory."""
+def serve_mirror(folder: Path, listener: socket.socket | None = None) -> Iterator[str]:
+    """The address of a server for what UPSTREAM has, at `listener` or on loopback. It stays in the state in
+    which it was first asked for: files are kept in `folder`, names that do not exist in memory."""
     http = Http()
     missing: set[str] = set()
 
@@ -51,12 +52,14 @@ def serve_mirror(folder: Path) -> Iterator[str]:
         def log_message(self, *_: object) -> None:
             """Nothing."""
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler, bind_and_activate=False)
+    server.socket.close()
+    server.socket = listener or socket.create_server(("127.0.0.1", 0))
     server.daemon_threads = True
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()
     try:
-        yield f"http://127.0.0.1:{server.server_port}"
+        yield f"http://127.0.0.1:{server.socket.getsockname()[1]}"
     finally:
         server.shutdown()
         server.server_close()
