@@ -40,6 +40,7 @@ def dockerfile_engine(folder: Path, packages: tuple[str, ...]) -> Iterator[str]:
     with running_dockerd() as address, serve_mirror(FOLDER / "mirror", _listen_beside(address)) as mirror:
         text = _DOCKERFILE.format(suite=SUITE, mirror=mirror, packages=" ".join(packages))
         (folder / "Dockerfile").write_text(text)
+        (folder / ".dockerignore").write_text("*\n!overlay\n")
         subprocess.run(
             f"tar --numeric-owner -C {make(SMALL)} -c . | docker import - debian:{SUITE}",
             shell=True,

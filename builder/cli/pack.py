@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import os
 from pathlib import Path
 
 import click
 
 from builder.check.formats import render
-from builder.cli.options import console, progress_options
+from builder.cli.options import console, format_option, progress_options
 from builder.console import format_size
 from builder.core.errors import ExitCode, UsageError
 from builder.core.places import cache_folder
@@ -60,6 +61,7 @@ _FILE = click.Path(path_type=Path, exists=True, dir_okay=False)
     is_flag=True,
     help="Print the SHA-256 of the archive itself too: the same whatever compresses it.",
 )
+@format_option("text", "json")
 @progress_options
 @click.pass_context
 def pack(
@@ -76,11 +78,15 @@ def pack(
     no_cache: bool,
     trust_mtime: bool,
     tar_digest: bool,
+    form: str,
     progress: str,
     verbose: bool,
     quiet: bool,
 ) -> None:
-    """Pack a folder, an archive or another image, and check the result: exit 5 where WSL would refuse it.
+    """Pack a folder, an archive or another image, and check the result.
+
+    Archives may be compressed with gzip, xz, bzip2 or zstd; `-` reads one from standard input. Where WSL
+    would refuse the image it is written all the same, and the exit status is 5.
 
     Times stay as they are; SOURCE_DATE_EPOCH (seconds) sets the latest one.
     """
@@ -91,6 +97,7 @@ def pack(
         single_member=single_member,
         threads=threads,
         tar_digest=tar_digest,
+        verify=True,
     )
     given = {ConfigFile.WSL_CONF: wsl_conf, ConfigFile.DISTRIBUTION_CONF: distribution_conf}
     options = RepackOptions(
@@ -105,10 +112,13 @@ def pack(
     )
     with console(progress, verbose, quiet) as sink:
         packed = repack(options, sink)
-    if not quiet:
-        click.echo(_describe(packed))
-    if packed.report.findings:
-        click.echo(render([packed.report], "text"), nl=False)
+    if form == "json":
+        click.echo(json.dumps(packed.as_dict(), indent=2))
+    else:
+        if not quiet:
+            click.echo(_describe(packed))
+        if packed.report.findings:
+            click.echo(render([packed.report], "text"), nl=False)
     context.exit(ExitCode.OK if packed.report.ok else ExitCode.CHECK)
 
 
@@ -131,9 +141,10 @@ def _describe(packed: Repacked) -> str:
         *archive,
         f"  time      {', '.join(f'{name} {seconds:.1f} s' for name, seconds in packed.seconds.items())}",
     ]
-    if packed.removed:
-        size = format_size(sum(each.size for each in packed.removed))
-        lines.append(f"  removed   {len(packed.removed)} things, {size}:")
-        lines += [f"            {each.path}: {each.why}" for each in packed.removed[:20]]
-        lines += [f"            and {len(packed.removed) - 20} more"] if len(packed.removed) > 20 else []
+    removed = [each for each in packed.removed if not each.is_attribute]  # those are warnings
+    if removed:
+        size = format_size(sum(each.size for each in removed))
+        lines.append(f"  removed   {len(removed)} things, {size}:")
+        lines += [f"            {each.path}: {each.why}" for each in removed[:20]]
+        lines += [f"            and {len(removed) - 20} more"] if len(removed) > 20 else []
     return "\n".join(lines)

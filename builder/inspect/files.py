@@ -47,8 +47,8 @@ class Seen(_Table):
 
 
 def read_files(entries: Sequence[Entry], folder: Path, seen: Mapping[bytes, File] = {}) -> dict[bytes, File]:
-    """What every file with content of `entries` is, by path; what was `seen` or `folder` remembers is not
-    read again. Raises OSError when a file cannot be read.
+    """What every file with content of `entries`, an engine's, is, by path; what was `seen` or `folder`
+    remembers is not read again. Raises OSError when a file cannot be read.
     """
     known = {layer: _read_table(_table_path(folder, layer)) for layer in sorted(_layers(entries))}
     files, missing = {}, []

@@ -22,7 +22,8 @@ class Kind(Enum):
 
 
 class Identity(NamedTuple):
-    """Names content that can never change: the file at `path` in what `layer` identifies for good."""
+    """Names content that can never change: that of `path` in what `layer` identifies for good. Of a folder
+    that may change, `path` begins with the state that the file was in."""
 
     layer: str
     path: bytes

@@ -12,6 +12,7 @@ from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from builder.core.errors import PackError
 from builder.pack.bare import SUFFIX
 from builder.pack.packfile import delete_pack, is_locked
 from builder.pack.session import Session
@@ -37,8 +38,15 @@ class SegmentCache:
 
     @contextmanager
     def open(self) -> Iterator[Session]:
-        """The cache for the time of one image."""
-        self.folder.mkdir(parents=True, exist_ok=True)
+        """The cache for the time of one image. Raises PackError if there can be none."""
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise PackError(
+                f"the cache cannot be made: {error.strerror}",
+                where=str(self.folder),
+                fix="name a folder of yours with WSLIMG_CACHE",
+            ) from error
         with closing(Session(self.folder)) as session:
             yield session
         self.prune(self.limit)

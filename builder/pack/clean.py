@@ -27,11 +27,13 @@ class CleanSettings:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Removed:
-    """`size` bytes at `path` (absolute, printable) were taken out because of `why`."""
+    """`size` bytes at `path` (absolute, printable) were taken out because of `why`: of its content, or of an
+    extended attribute."""
 
     path: str
     why: str
     size: int
+    is_attribute: bool = False
 
 
 Report = Callable[[Removed], None]
@@ -65,7 +67,8 @@ def drop_xattrs(entries: Iterable[Entry], report: Report) -> Iterator[Entry]:
             shipped, dropped = ship_xattrs(entry)
             for name, value, why in dropped:
                 path = printable(entry.path)
-                report(Removed(path=path, why=f"{os.fsdecode(name)}: {why}", size=len(value)))
+                reason = f"{os.fsdecode(name)}: {why}"
+                report(Removed(path=path, why=reason, size=len(value), is_attribute=True))
             yield shipped
         else:
             yield entry
@@ -133,7 +136,8 @@ def _redact(entry: Entry) -> Entry:
             if entry.kind is Kind.HARDLINK
             else f"has {entry.size} bytes, expected at most {_MAX_SHADOW} in a list of passwords",
             where=printable(entry.path),
-            fix="repair it in the root file system, or pack with the password hashes kept",
+            fix="repair it in the root file system, or ship it as it is: without --fix, or in a recipe with "
+            "keep_password_hashes",
         )
     if entry.kind is not Kind.FILE or not entry.size:
         return entry

@@ -6,7 +6,9 @@ output between versions (ebiggers/libdeflate issue 400).
 
 from __future__ import annotations
 
+import ctypes
 import lzma
+import platform
 import struct
 import zlib
 from collections.abc import Callable
@@ -69,7 +71,10 @@ def choose_compressor(settings: PackSettings) -> Compressor:
             return _gzip_members(_LEVELS[settings.preset])
         case Kind.XZ:
             return Compressor(
-                name=f"xz: Python lzma, preset {_XZ_PRESET}", target=8 * _MIB, compress=_xz, expand=_expand_xz
+                name=f"xz: {_lzma_version()}, preset {_XZ_PRESET}",
+                target=8 * _MIB,
+                compress=_xz,
+                expand=_expand_xz,
             )
         case Kind.ZSTD:
             return Compressor(
@@ -123,6 +128,15 @@ def _gzip_tail(crc: int, size: int) -> bytes:
 
 _XZ_PRESET = 6
 _ZSTD_LEVEL = 9
+
+
+def _lzma_version() -> str:
+    """Python does not tell; its own version stands for a library that it brings along."""
+    with suppress(OSError, AttributeError):
+        tell = ctypes.CDLL("liblzma.so.5").lzma_version_string
+        tell.restype = ctypes.c_char_p
+        return f"liblzma {tell().decode()}, Python {platform.python_version()}"
+    return f"Python {platform.python_version()}"
 
 
 def _xz(data: memoryview, _before: bytes) -> bytes:

@@ -48,9 +48,10 @@ def read_rows(path: Path) -> Iterator[Row]:
 
 
 def append_row(path: Path, row: Row) -> None:
-    """Add `row` to the pack `path`; any process may, as short appends do not mix. Raises OSError."""
+    """Add `row` to the pack `path`; any process may, as short appends do not mix. Raises OSError, above all
+    if the pack was deleted."""
     body = _ROW.pack(*row)
-    file = os.open(path.with_suffix(".rows"), os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o644)
+    file = os.open(path.with_suffix(".rows"), os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC)
     try:
         write_full(file, body + _CHECK.pack(crc32(body)))
     finally:
@@ -83,6 +84,7 @@ class PackWriter:
         try:
             fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             self.size = os.fstat(self._file).st_size
+            path.with_suffix(".rows").touch()
         except OSError:
             os.close(self._file)
             raise

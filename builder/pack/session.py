@@ -27,9 +27,6 @@ class Session:
         for path in sorted(folder.glob("*.pack")):
             self._places.update((row.key, (path, row)) for row in read_rows(path))
 
-    def __contains__(self, key: object) -> bool:
-        return key in self._places
-
     def get(self, key: bytes) -> bytes | None:
         """The compressed segment `key`, checked; None if it is not there or not what was stored."""
         place = self._places.get(key)

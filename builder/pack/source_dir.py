@@ -5,7 +5,6 @@ from __future__ import annotations
 import errno
 import os
 import stat
-import struct
 import sys
 import time
 from collections.abc import Iterator
@@ -13,6 +12,7 @@ from operator import itemgetter
 from pathlib import Path
 
 from builder.core.errors import PackError
+from builder.core.events import Note, Sink, discard
 from builder.model.entry import Entry, Identity, Kind
 from builder.pack.bare import BareFiles
 from builder.pack.content import OpenUnchanged, State, state_of
@@ -28,15 +28,16 @@ _KINDS = {
 }
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _NAMES = sys.getfilesystemencoding(), sys.getfilesystemencodeerrors()
-_STATE = struct.Struct("<QQqq")
 _RACY = 2_000_000_000
 """A file that changed so shortly before it was seen, in nanoseconds, may change again with the same times."""
 
 
 def read_directory(
-    root: Path, *, trust_mtime: bool = False, memory: BareFiles | None = None
+    root: Path, *, trust_mtime: bool = False, memory: BareFiles | None = None, sink: Sink = discard
 ) -> Iterator[Entry]:
-    """The tree below `root`, sorted, `root` itself not among it; sockets are left out.
+    """The tree below `root`, which may be a link to it, sorted, `root` itself not among it.
+
+    Sockets are left out, and what is below other file systems that are mounted there: `sink` hears of both.
 
     Content has no identity, so that it is read every time. With `trust_mtime` a file that keeps inode,
     size, mtime and ctime is taken as unchanged, unless it changed within two seconds before the scan;
@@ -46,6 +47,7 @@ def read_directory(
     walk = _Walk(os.fsencode(root.absolute()), memory if trust_mtime else None, trust_mtime=trust_mtime)
     try:
         yield from walk.entries()
+        walk.tell(sink)
         if memory:
             memory.save()
     except OSError as error:
@@ -67,19 +69,26 @@ class _Walk:
         self._trust_mtime = trust_mtime
         self._settled = time.time_ns() - _RACY
         self._first_names: dict[tuple[int, int], bytes] = {}
+        self._sockets: list[bytes] = []
+        self._mounts: list[bytes] = []
 
     def entries(self) -> Iterator[Entry]:
         """Depth first, with a stack: nested generators would hand each entry through every level."""
         stack = [_Folder(os.open(self._root, _FOLDER), b"")]
+        device = os.fstat(stack[0].file).st_dev
         try:
             while stack:
                 folder = stack[-1]
                 for name, status in folder.items:
                     self.at = path = folder.prefix + name
                     kind = _KINDS.get(stat.S_IFMT(status.st_mode))
-                    if kind is not None:
+                    if kind is None:
+                        self._sockets.append(path)
+                    else:
                         yield self._entry(path, kind, status)
-                    if kind is Kind.DIRECTORY:
+                    if kind is Kind.DIRECTORY and status.st_dev != device:
+                        self._mounts.append(path)
+                    elif kind is Kind.DIRECTORY:
                         stack.append(_Folder(os.open(name, _FOLDER, dir_fd=folder.file), path + b"/"))
                         break
                 else:
@@ -87,6 +96,15 @@ class _Walk:
         finally:
             for folder in stack:
                 os.close(folder.file)
+
+    def tell(self, sink: Sink) -> None:
+        """Say what of the tree was left out."""
+        for path in self._mounts:
+            message = f"{printable(path)}: another file system is mounted there, whose content is left out"
+            sink(Note(message=message, level="warning"))
+        if self._sockets:
+            count, first = len(self._sockets), printable(self._sockets[0])
+            sink(Note(message=f"sockets are left out, {count} in all, such as {first}"))
 
     def _entry(self, path: bytes, kind: Kind, status: os.stat_result) -> Entry:
         if status.st_nlink > 1 and kind is not Kind.DIRECTORY:
@@ -126,7 +144,7 @@ class _Walk:
         _, _, mtime, ctime = state
         if mtime > self._settled or ctime > self._settled:
             return None
-        return Identity(self._layer, _STATE.pack(*state) + path)
+        return Identity(self._layer, b"%d,%d,%d,%d/%b" % (*state, path))
 
 
 class _Folder:

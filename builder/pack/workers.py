@@ -64,8 +64,9 @@ class Workers(AbstractContextManager["Workers"]):
     def pack(self, segments: Iterable[Segment]) -> Iterator[Packed]:
         """The segments, compressed, in their order. Raises PackError for one that cannot be read.
 
-        The caller's thread reads them, and what the cache has of them: many short calls are made faster by
-        one thread than by several, which would take the interpreter from one another at every call.
+        The caller's thread reads them, and from the cache what is known by its layers: many short calls are
+        made faster by one thread than by several, which would take the interpreter from one another at
+        every call.
         """
         waiting: deque[Future[Packed]] = deque()
         before = b""

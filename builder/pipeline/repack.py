@@ -3,27 +3,23 @@
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
-from typing import BinaryIO
 
 from builder.check.options import CheckOptions, Report
+from builder.check.run import check_image
 from builder.core.errors import PackError, UsageError
 from builder.core.events import Note, Sink
 from builder.model.entry import Entry, Kind
 from builder.pack.arrange import arrange
-from builder.pack.bare import bare_files
 from builder.pack.cache import SegmentCache
 from builder.pack.clean import CleanSettings, Removed, clean_tree, drop_xattrs
 from builder.pack.image import pack_tree
 from builder.pack.memory import with_content
 from builder.pack.settings import PackResult, PackSettings
-from builder.pack.source_dir import read_directory
-from builder.pack.source_tar import read_archive
+from builder.pipeline.given_tree import read_tree
 from builder.pipeline.looks import Looks
 from builder.pipeline.stages import Timing, stage
 from builder.pipeline.verify import Written, verify_image
@@ -62,18 +58,43 @@ class Repacked:
     report: Report
     seconds: dict[str, float]
 
+    def as_dict(self) -> dict[str, object]:
+        """All of it for scripts: sizes in bytes, digests as hex digits."""
+        result = self.result
+        return {
+            "ok": self.report.ok,
+            "image": str(result.path),
+            "size": result.size,
+            "sha256": result.sha256,
+            "tar_size": result.tar_size,
+            "tar_sha256": result.tar_sha256 or None,
+            "entries": result.entries,
+            "compressor": result.compressor,
+            "segments": result.segments,
+            "reused": result.reused,
+            "seconds": self.seconds,
+            "removed": [{"path": each.path, "why": each.why, "size": each.size} for each in self.removed],
+            "findings": [finding.as_dict() for finding in self.report.findings],
+        }
+
 
 def repack(options: RepackOptions, sink: Sink) -> Repacked:
-    """Pack the tree that `options` name and check the image. Raises UsageError, PackError, CheckError."""
+    """Pack the tree that `options` name and check the image. Raises UsageError, PackError."""
     timing = Timing()
     removed: list[Removed] = []
     shipped: list[Entry] = []
     looks = Looks()
     cache = SegmentCache(options.cache / "segments") if options.use_cache else None
     configuration = read_configuration(options.configuration, sink)
-    with read_tree(options) as entries:
+    with read_tree(
+        options.source,
+        output=options.output,
+        cache=options.cache,
+        trust_mtime=options.trust_mtime and options.use_cache,
+        sink=sink,
+    ) as entries:
         with stage("pack", sink, timing) as running:
-            tree = _replace(entries, configuration) if configuration else entries
+            tree = arrange(chain(entries, configuration)) if configuration else entries
             cleaned = (
                 clean_tree(tree, CleanSettings(), removed.append)
                 if options.fix
@@ -88,8 +109,9 @@ def repack(options: RepackOptions, sink: Sink) -> Repacked:
                 watch=looks.see,
             )
             running.detail = f"{result.entries} entries, {result.reused} of {result.segments} segments reused"
+        _tell_attributes(removed, sink)
         with stage("check", sink, timing):
-            report = _check(shipped, looks, result, options)
+            report = _check(shipped, looks, result, options.settings)
     return Repacked(result=result, removed=tuple(removed), report=report, seconds=timing.seconds)
 
 
@@ -100,69 +122,38 @@ def _kept(entries: Iterable[Entry], kept: list[Entry]) -> Iterator[Entry]:
         yield entry
 
 
-def _check(entries: Sequence[Entry], looks: Looks, result: PackResult, options: RepackOptions) -> Report:
-    """Raises PackError for a file that is no longer what was packed."""
-    try:
-        looks.look_at_others(entries)
-        written = Written(
-            subject=str(result.path),
-            result=result,
-            settings=options.settings,
-            entries=entries,
-            looks=looks,
-        )
-        return verify_image(written, CheckOptions())
-    except OSError as error:
-        raise PackError(
-            f"the image was written, and cannot be checked: {error.strerror}",
-            where=os.fsdecode(error.filename or options.source),
-            fix="stop whatever changes the folder and pack again, or `wslimg check` the image",
-        ) from error
+def _tell_attributes(removed: Sequence[Removed], sink: Sink) -> None:
+    """Warn once of each kind of extended attribute that was taken off."""
+    by_reason: dict[str, list[str]] = {}
+    for each in removed:
+        if each.is_attribute:
+            by_reason.setdefault(each.why, []).append(each.path)
+    for why, paths in by_reason.items():
+        more = f" and {len(paths) - 1} more" if len(paths) > 1 else ""
+        sink(Note(message=f"{paths[0]}{more}: an attribute is left out: {why}", level="warning"))
 
 
-@contextmanager
-def read_tree(options: RepackOptions) -> Iterator[Iterable[Entry]]:
-    """The entries of the source, sorted, for as long as the block lasts."""
-    path = Path(options.source)
-    if options.source != "-" and path.is_dir():
-        trusted = options.trust_mtime and options.use_cache
-        memory = bare_files(options.cache / "segments", path) if trusted else None
-        entries = read_directory(path, trust_mtime=trusted, memory=memory)
-        yield _with_root(entries, int(path.stat().st_mtime))
-        return
-    with _open(options.source) as file, read_archive(file, options.cache / "spool") as entries:
-        yield _with_root(entries, 0)
-
-
-def _with_root(entries: Iterator[Entry], mtime: int) -> Iterator[Entry]:
-    """`entries` headed by a root, changed at `mtime` unless it is among them."""
-    first = next(entries, None)
-    if first is None or first.path:
-        yield Entry(path=b"", kind=Kind.DIRECTORY, mode=0o755, mtime=mtime)
-    if first is not None:
-        yield first
-    yield from entries
-
-
-def _open(source: str) -> BinaryIO:
-    if source == "-":
-        if sys.stdin.isatty():
-            raise UsageError(
-                "standard input is a terminal", fix="pipe an archive into it, or name a folder or file"
+def _check(entries: Sequence[Entry], looks: Looks, result: PackResult, settings: PackSettings) -> Report:
+    """By the entries that were packed; by the image itself where one of them is no longer what was packed,
+    and where the packer does not compare what it has compressed with what went in."""
+    if not settings.single_member:
+        try:
+            looks.look_at_others(entries)
+            written = Written(
+                subject=str(result.path), result=result, settings=settings, entries=entries, looks=looks
             )
-        return os.fdopen(os.dup(0), "rb")
-    try:
-        return open(source, "rb")
-    except OSError as error:
-        raise UsageError(f"cannot be read: {error.strerror}", where=source) from None
+            return verify_image(written, CheckOptions())
+        except (OSError, PackError):
+            pass  # the folder changes: what was packed of it is not to be had any more
+    return check_image(result.path)
 
 
-def read_configuration(files: Mapping[ConfigFile, Path], sink: Sink) -> dict[bytes, bytes]:
-    """Path in the image -> content. Warns of what WSL would; raises UsageError where WSL stops reading."""
-    found = {}
+def read_configuration(files: Mapping[ConfigFile, Path], sink: Sink) -> tuple[Entry, ...]:
+    """The files as entries. Warns of what WSL would; raises UsageError where WSL stops reading."""
+    found = []
     for kind, path in files.items():
         try:
-            data = path.read_bytes()
+            data, mtime = path.read_bytes(), int(path.stat().st_mtime)
         except OSError as error:
             raise UsageError(f"cannot be read: {error.strerror}", where=str(path)) from None
         parsed = parse_config(data, kind)
@@ -170,10 +161,6 @@ def read_configuration(files: Mapping[ConfigFile, Path], sink: Sink) -> dict[byt
             sink(Note(message=f"{path}:{warning.line}: {warning.message}", level="warning"))
         if parsed.stopped:
             raise UsageError("WSL would stop reading at the last warning", where=str(path))
-        found[os.fsencode(kind.path.lstrip("/"))] = data
-    return found
-
-
-def _replace(entries: Iterable[Entry], files: Mapping[bytes, bytes]) -> Iterator[Entry]:
-    mine = (with_content(Entry(path=path, kind=Kind.FILE, mode=0o644), data) for path, data in files.items())
-    return arrange(chain(entries, mine))
+        name = os.fsencode(kind.path.lstrip("/"))
+        found.append(with_content(Entry(path=name, kind=Kind.FILE, mode=0o644, mtime=mtime), data))
+    return tuple(found)

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import gzip
+import hashlib
+import json
+import os
+import socket
 import subprocess
 import sys
 import tarfile
@@ -35,7 +40,8 @@ def folder(tmp_path):
     data = image(*good(file("etc/host.key", "-----BEGIN PRIVATE KEY-----\n", 0o600)))
     (tmp_path / "o.tar").write_bytes(data)
     with tarfile.open(tmp_path / "o.tar") as archive:
-        archive.extractall(tmp_path / "tree")
+        filters = {"filter": "fully_trusted"} if hasattr(tarfile, "fully_trusted_filter") else {}
+        archive.extractall(tmp_path / "tree", **filters)
     return tmp_path / "tree"
 
 
@@ -93,18 +99,149 @@ def test_an_archive_comes_through_a_pipe(output):
     assert check_image(output).findings == ()
 
 
-@pytest.mark.parametrize("act", [lambda path: path.unlink(), lambda path: path.write_text("[boot]\n")])
-def test_a_file_that_changes_before_it_is_checked_is_one_clear_error(folder, output, monkeypatch, act):
-    """Else the verdict would be on another tree than the one that was packed."""
+def append(path):
+    with path.open("ab") as stream:
+        stream.write(b"more")
+
+
+@pytest.mark.parametrize(
+    ("name", "act"),
+    [
+        ("etc/wsl.conf", lambda path: path.unlink()),
+        ("etc/wsl.conf", lambda path: path.write_text("[boot]\n")),
+        ("large", append),
+    ],
+    ids=["vanished", "other", "large"],
+)
+def test_what_changes_before_it_is_checked_is_judged_as_it_was_packed(folder, output, monkeypatch, name, act):
+    (folder / "large").write_bytes(bytes(5_000_000))
     do = repack.pack_tree
 
     def pack_and_change(*arguments, **more):
         result = do(*arguments, **more)
-        act(folder / "etc/wsl.conf")
+        act(folder / name)
         return result
 
+    expected = run(folder, "-o", output, "--quiet")
     monkeypatch.setattr(repack, "pack_tree", pack_and_change)
+    result = run(folder, "-o", output, "--quiet")
+    assert (result.exit_code, result.stdout) == (expected.exit_code, expected.stdout)
+
+
+def test_scripts_get_all_of_it_as_json(folder, output):
+    result = run(folder, "-o", output, "--fix", "--tar-digest", "--format", "json")
+    answer = json.loads(result.stdout)
+    with gzip.open(output) as archive:
+        tar = archive.read()
+    assert (answer["image"], answer["size"]) == (str(output), output.stat().st_size)
+    assert answer["sha256"] == hashlib.sha256(output.read_bytes()).hexdigest()
+    assert (answer["tar_sha256"], answer["tar_size"]) == (hashlib.sha256(tar).hexdigest(), len(tar))
+    assert answer["ok"] is (result.exit_code == ExitCode.OK)
+    assert [finding["rule"] for finding in answer["findings"]] == [
+        finding.rule for finding in check_image(output).findings
+    ]
+
+
+@pytest.mark.parametrize(
+    ("options", "compression"),
+    [
+        ("--single-member", "gzip, one member: zlib"),
+        ("--compression xz", "xz: "),
+        ("--compression none", "none"),
+        ("--preset small --threads 1", "gzip: deflate"),
+    ],
+)
+def test_the_compression_can_be_chosen(folder, output, options, compression):
+    expected = json.loads(run(folder, "-o", output, "--tar-digest", "--format", "json").stdout)
+    words = ("--tar-digest", "--format", "json", *options.split())
+    answer = json.loads(run(folder, "-o", output, *words).stdout)
+    assert answer["compressor"].startswith(compression)
+    assert answer["tar_sha256"] == expected["tar_sha256"]
+    assert len(answer["findings"]) == len(check_image(output).findings)
+
+
+def test_the_image_of_last_time_is_not_in_the_one_of_this_time(folder):
+    output = folder / "o.wsl"
+    run(folder, "-o", output)
+    assert "o.wsl is left out: it is about to be replaced" in run(folder, "-o", output).stderr
+    with tarfile.open(output) as archive:
+        assert "o.wsl" not in archive.getnames()
+
+
+def test_a_link_to_a_folder_is_that_folder(tmp_path, folder, output):
+    (tmp_path / "link").symlink_to("tree")
+    expected = json.loads(run(folder, "-o", output, "--format", "json").stdout)
+    assert (
+        json.loads(run(tmp_path / "link", "-o", output, "--format", "json").stdout)["sha256"]
+        == (expected["sha256"])
+    )
+
+
+def test_sockets_are_left_out_and_counted(folder, output):
+    here = os.getcwd()
+    os.chdir(folder)
+    try:
+        with socket.socket(socket.AF_UNIX) as server:
+            server.bind("s")
+    finally:
+        os.chdir(here)
     result = run(folder, "-o", output)
-    assert isinstance(result.exception, PackError)
-    assert "etc/wsl.conf: the image was written, and cannot be checked: " in str(result.exception)
-    assert "`wslimg check` the image" in result.exception.fix
+    assert "sockets are left out, 1 in all, such as /s" in result.stderr
+
+
+@pytest.mark.system
+def test_another_file_system_in_the_folder_is_left_out_with_a_warning(root, folder, output):
+    (folder / "mnt").mkdir(exist_ok=True)
+    subprocess.run(["mount", "-t", "tmpfs", "none", folder / "mnt"], check=True)
+    try:
+        (folder / "mnt/theirs").touch()
+        result = run(folder, "-o", output, "--quiet")
+    finally:
+        subprocess.run(["umount", folder / "mnt"], check=True)
+    assert "/mnt: another file system is mounted there, whose content is left out" in result.stderr
+    with tarfile.open(output) as archive:
+        names = archive.getnames()
+    assert "mnt" in names and "mnt/theirs" not in names
+
+
+@pytest.mark.parametrize("source", ["tree", "o.tar"])
+def test_a_cache_that_cannot_be_made_is_one_clear_error(tmp_path, folder, output, monkeypatch, source):
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("WSLIMG_CACHE", str(tmp_path / "file/cache"))
+    error = run(tmp_path / source, "-o", output).exception
+    assert isinstance(error, PackError) and "WSLIMG_CACHE" in error.fix
+    assert not output.exists()
+
+
+@pytest.mark.system
+def test_a_full_disk_below_the_spool_is_one_clear_error(root, tmp_path, output):
+    noise = hashlib.shake_256(b"noise").digest(4_000_000)
+    (tmp_path / "o.tar.gz").write_bytes(image(*good(file("noise", noise))))
+    (tmp_path / "cache").mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=2m", "none", tmp_path / "cache"], check=True)
+    try:
+        error = run(tmp_path / "o.tar.gz", "-o", output).exception
+    finally:
+        subprocess.run(["umount", tmp_path / "cache"], check=True)
+    assert "cannot be kept while it is sorted: No space left on device\n  fix: make room there" in str(error)
+    assert not output.exists()
+
+
+def test_attributes_that_cannot_ship_are_left_out_with_a_warning(tmp_path, output):
+    acl = {b"SCHILY.xattr.system.posix_acl_access": b"\x02\0\0\0"}
+    items = (file("etc/one", "x", pax=acl), file("etc/two", "x", pax=acl))
+    (tmp_path / "o.tar").write_bytes(image(*good(*items)))
+    result = run(tmp_path / "o.tar", "-o", output, "--quiet")
+    assert (
+        "/etc/one and 1 more: an attribute is left out: system.posix_acl_access: POSIX ACL" in result.stderr
+    )
+    assert check_image(output).findings == ()
+
+
+def test_no_time_is_later_than_the_environment_says(folder, output, monkeypatch):
+    monkeypatch.setenv("SOURCE_DATE_EPOCH", "1000000000")
+    run(folder, "-o", output)
+    with tarfile.open(output) as archive:
+        assert max(member.mtime for member in archive) == 1_000_000_000
+    monkeypatch.setenv("SOURCE_DATE_EPOCH", "yesterday")
+    assert "SOURCE_DATE_EPOCH is 'yesterday', expected seconds" in str(run(folder, "-o", output).exception)
