@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import gzip
 import hashlib
 import json
 import os
+import re
 import shutil
 import stat
 import subprocess
@@ -66,6 +68,9 @@ def test_the_image_comes_with_manifest_and_inventory(root: None, image: Path) ->
     assert manifest["schema"] == 1
     assert manifest["image"]["sha256"] == digest(image)
     assert manifest["image"]["size"] == image.stat().st_size
+    with gzip.open(image) as archive:
+        assert manifest["image"]["tar_sha256"] == hashlib.file_digest(archive, "sha256").hexdigest()
+    assert re.fullmatch(r"gzip: deflate [\d.]+, level 5", manifest["image"]["compression"])
     listed = subprocess.run(
         ["zstd", "-dc", image.with_name(f"{STEM}.inventory.json.zst")], capture_output=True, check=True
     )
