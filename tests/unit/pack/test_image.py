@@ -3,21 +3,28 @@ from __future__ import annotations
 import gzip
 import hashlib
 import io
+import os
 import subprocess
+import sys
 import tarfile
+import tempfile
 import time
 import zlib
+from functools import partial
+from pathlib import Path
 
 import pytest
 
 from builder.core.errors import PackError, UsageError
 from builder.model.entry import Entry, Kind
+from builder.pack import holes
 from builder.pack.image import pack_tree, packed_tree
 from builder.pack.keys import LAYOUT
 from builder.pack.memory import with_content
 from builder.pack.settings import Kind as Compression
 from builder.pack.settings import PackSettings, Preset
 from builder.pack.source_dir import read_directory
+from tests.unit.pack.programs import ORDINARY_USER
 
 TIME = 1_700_000_000
 
@@ -38,6 +45,8 @@ TREE = (
     *(file(b"bin/d%03d" % index, noise(40_000, index)) for index in range(120)),
     Entry(path=b"lib", kind=Kind.SYMLINK, mode=0o777, target=b"usr/lib"),
 )
+EVEN_TREE = tuple(file(b"f%d" % index, noise(500, index) * 14_000) for index in range(4))
+"""Several segments for xz too, which takes long for noise."""
 
 
 def pack(path, entries=TREE, **settings):
@@ -67,10 +76,20 @@ def test_python_reads_back_every_entry(tmp_path):
     assert (members["lib"].issym(), members["lib"].linkname) == (True, "usr/lib")
 
 
-@pytest.mark.parametrize("settings", [{}, {"single_member": True}, {"kind": Compression.ZSTD}])
-def test_the_bytes_do_not_depend_on_the_threads(tmp_path, settings):
-    digests = {pack(tmp_path / "o.wsl", threads=threads, **settings).sha256 for threads in (1, 2, 8)}
-    assert len(digests) == 1
+@pytest.mark.parametrize(
+    ("tree", "settings"),
+    [
+        (TREE, {}),
+        (TREE, {"single_member": True}),
+        (TREE, {"kind": Compression.ZSTD}),
+        (EVEN_TREE, {"kind": Compression.XZ}),
+    ],
+    ids=["gzip", "single-member", "zstd", "xz"],
+)
+def test_the_bytes_do_not_depend_on_the_threads(tmp_path, tree, settings):
+    results = [pack(tmp_path / "o.wsl", tree, threads=threads, **settings) for threads in (1, 2, 8)]
+    assert len({result.sha256 for result in results}) == 1
+    assert results[0].segments > 3
 
 
 def test_every_compressor_packs_the_same_archive(tmp_path):
@@ -194,6 +213,64 @@ def test_a_file_that_cannot_be_opened_is_one_clear_error(tmp_path, error, messag
     with pytest.raises(PackError, match=message):
         pack(tmp_path / "out" / "o.wsl", (entry,))
     assert left(tmp_path / "out") == []
+
+
+PACK = """
+import sys
+from pathlib import Path
+from builder.core.errors import PackError
+from builder.pack.image import pack_tree
+from builder.pack.settings import PackSettings
+from builder.pack.source_dir import read_directory
+
+try:
+    pack_tree(read_directory(Path(sys.argv[1])), Path(sys.argv[2]), PackSettings(time=9))
+except PackError as error:
+    print(error)
+"""
+
+
+@pytest.mark.system
+@pytest.mark.parametrize(
+    ("name", "mode", "fix"),
+    [
+        ("secret", 0, "check its permissions and the disk; for a folder of root's files run as root"),
+        ("closed", 0, "stop whatever changes the folder; for a folder of root's files run as root"),
+        ("closed", 0o444, "stop whatever changes the folder; for a folder of root's files run as root"),
+    ],
+    ids=["file", "folder", "folder-without-search"],
+)
+def test_what_an_ordinary_user_may_not_read_is_one_clear_error(root, tool, name, mode, fix):
+    tool("setpriv")
+    with tempfile.TemporaryDirectory() as scratch:  # others get there, as they do not below pytest's own
+        source, out = Path(scratch) / "source", Path(scratch) / "out"
+        (source / "closed").mkdir(parents=True)
+        for path in (source / "a", source / "closed" / "b", source / "secret"):
+            path.write_bytes(b"data")
+        out.mkdir()
+        for path, bits in ((Path(scratch), 0o755), (out, 0o777), (source / name, mode)):
+            path.chmod(bits)
+        command = [*ORDINARY_USER, sys.executable, "-c", PACK, str(source), str(out / "o.wsl")]
+        done = subprocess.run(command, capture_output=True, text=True, check=True)
+        assert done.stdout == f"/{name}: cannot be read: Permission denied\n  fix: {fix}\n"
+        assert left(out) == []
+
+
+@pytest.mark.system
+def test_tar_programs_list_a_plain_file_of_more_than_8_gib_with_its_size(tool, tmp_path, monkeypatch):
+    """8 GiB are what eleven octal digits can say."""
+    tool("bsdtar", "tar", "zstd")
+    size = (8 << 30) + 1
+    monkeypatch.setattr(holes, "THRESHOLD", size + 1)
+    opener = partial(os.open, "/dev/zero", os.O_RDONLY)
+    giant = Entry(path=b"giant", kind=Kind.FILE, mode=0o644, mtime=500_000_000, size=size, open=opener)
+    pack(tmp_path / "o.wsl", (giant, file(b"next", b"data")), kind=Compression.ZSTD, tar_digest=False)
+    for program in (("bsdtar",), ("tar", "--zstd")):
+        command = [*program, "--numeric-owner", "-tvf", tmp_path / "o.wsl"]
+        listed = subprocess.run(command, capture_output=True, text=True, check=True).stdout.splitlines()
+        assert [line.split()[-1] for line in listed] == ["./", "giant", "next"]
+        assert f" {size} " in listed[1] and "1985" in listed[1]
+        assert " 4 " in listed[2]
 
 
 def test_a_layer_that_lost_bytes_is_one_clear_error(tmp_path):
