@@ -27,6 +27,8 @@ _KINDS = {
     stat.S_IFIFO: Kind.FIFO,
 }
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+_MOVED = "check the path; if it was there, stop whatever changes the folder, and pack again"
+_UNREADABLE = "check permissions and the disk; for a folder of root's files run as root"
 _NAMES = sys.getfilesystemencoding(), sys.getfilesystemencodeerrors()
 _RACY = 2_000_000_000
 """A file that changed so shortly before it was seen, in nanoseconds, may change again with the same times."""
@@ -54,7 +56,7 @@ def read_directory(
         raise PackError(
             f"cannot be read: {error.strerror}",
             where=printable(walk.at),
-            fix="stop whatever changes the folder; for a folder of root's files run as root",
+            fix=_MOVED if isinstance(error, FileNotFoundError) else _UNREADABLE,
         ) from error
 
 

@@ -235,8 +235,8 @@ except PackError as error:
     ("name", "mode", "fix"),
     [
         ("secret", 0, "check its permissions and the disk; for a folder of root's files run as root"),
-        ("closed", 0, "stop whatever changes the folder; for a folder of root's files run as root"),
-        ("closed", 0o444, "stop whatever changes the folder; for a folder of root's files run as root"),
+        ("closed", 0, "check permissions and the disk; for a folder of root's files run as root"),
+        ("closed", 0o444, "check permissions and the disk; for a folder of root's files run as root"),
     ],
     ids=["file", "folder", "folder-without-search"],
 )
