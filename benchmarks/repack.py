@@ -124,9 +124,9 @@ def _section(chosen: Input, rounds: int, entries: int, size: int, found: dict[st
         name=f"repack-{chosen.name}",
         title=f"Packing {chosen.title} again",
         intro=f"{entries:,} entries, {size / 1e6:,.1f} MB as a tar archive; the median of {rounds} round(s). "
-        "Ratios are against the first image, for which nothing was known. Every image was compared byte by "
-        "byte with one made without a cache. The tree is a plain folder whose times are trusted. All but two "
-        "leave out the digest of the archive inside the image, as `wslimg pack` does, which adds its start, "
-        "and its check.",
+        "Ratios are against the first image, for which nothing was known. Every image but those of "
+        "`wslimg pack` was compared byte by byte with one made without a cache. The tree is a plain folder "
+        "whose times are trusted. All but two rows leave out the digest of the archive inside the image. "
+        "Those of `wslimg pack` include its start and its check.",
         rows=tuple(Row(title=title, measure=middle(items), base=cold) for title, items in found.items()),
     )

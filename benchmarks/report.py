@@ -15,8 +15,8 @@ PAGE = Path(__file__).resolve().parent.parent / "docs" / "benchmarks.md"
 INTRO = """# Benchmarks
 
 Written by `make bench` (`python -m benchmarks [SUITE ...]`), which makes its inputs itself, runs everything
-in alternation and takes medians. Memory is that of the largest process. Run it on a machine that does nothing
-else; CPU seconds tell more than wall seconds where that cannot be had.
+in alternation and takes medians. Memory is that of the largest process. Run it as root, on a machine that
+does nothing else; CPU seconds tell more than wall seconds where that cannot be had.
 """
 
 
