@@ -18,7 +18,7 @@ from click.testing import CliRunner, Result
 from builder.check.formats import render
 from builder.check.run import check_image
 from builder.cli.pack import pack
-from builder.core.errors import ExitCode, PackError
+from builder.core.errors import ExitCode, PackError, UsageError
 from builder.pipeline import repack
 from tests.unit.check.good import good
 from tests.unit.check.images import file, image
@@ -97,6 +97,19 @@ def test_an_archive_comes_through_a_pipe(output):
     command = [sys.executable, "-c", "from builder.cli.main import run; run()", "pack", "-", "-o", output]
     subprocess.run(command, input=image(*good()), check=True, capture_output=True)
     assert check_image(output).findings == ()
+
+
+@pytest.mark.parametrize(
+    ("source", "error", "message"),
+    [
+        ("/nowhere", UsageError, "/nowhere: cannot be read: No such file or directory"),
+        ("/proc/self/mem", PackError, "/proc/self/mem: cannot be read: Input/output error"),
+    ],
+)
+def test_a_source_that_cannot_be_read_is_one_clear_error(output, source, error, message):
+    found = run(source, "-o", output).exception
+    assert (type(found), str(found)) == (error, message)
+    assert not output.exists()
 
 
 def append(path):

@@ -116,7 +116,7 @@ def test_a_file_that_changes_now_is_not_remembered(folder, tmp_path):
 
 
 def test_a_folder_that_is_not_there_is_one_clear_error(tmp_path):
-    with pytest.raises(PackError, match=r"cannot be read: No such file or directory"):
+    with pytest.raises(PackError, match=r"cannot be read: No such file or directory\n  fix: check the path"):
         list(read_directory(tmp_path / "none"))
 
 
