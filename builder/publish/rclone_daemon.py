@@ -6,6 +6,7 @@ time a new login. https://rclone.org/rc/ describes its commands.
 
 from __future__ import annotations
 
+import atexit
 import base64
 import http.client
 import json
@@ -19,7 +20,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import closing
+from contextlib import closing, contextmanager
 from typing import IO, Any
 from urllib.parse import quote
 
@@ -62,30 +63,36 @@ class Daemon:
     def call(self, command: str, parameters: Mapping[str, Any]) -> dict[str, Any]:
         """What `command` answers. Raises RcloneError."""
         body = json.dumps(parameters)
-        with closing(self._request("POST", f"/{command}", body)) as connection:
-            response = connection.getresponse()
+        with self._answer("POST", f"/{command}", body) as response:
             answer: dict[str, Any] = json.loads(response.read())
             if response.status != 200:
                 raise RcloneError(str(answer.get("error", response.reason)))
             return answer
 
     def read(self, remote: str, path: str) -> Iterator[bytes]:
-        """The content of the file `path` of `remote`, in pieces. Raises RcloneError."""
-        with closing(self._request("GET", "/" + quote(f"[{remote}]/{path}"), None)) as connection:
-            response = connection.getresponse()
+        """The content of the file `path` of `remote`, in pieces, whole. Raises RcloneError."""
+        with self._answer("GET", "/" + quote(f"[{remote}]/{path}"), None) as response:
             if response.status != 200:
                 raise RcloneError(response.read(10_000).decode("utf-8", "replace"))
             while piece := response.read(_PIECE):
                 yield piece
+            if response.length:
+                raise RcloneError(f"the content ended {response.length} bytes early")
 
-    def _request(self, method: str, path: str, body: str | None) -> http.client.HTTPConnection:
-        connection = http.client.HTTPConnection("127.0.0.1", self._port)
+    def close(self) -> None:
+        """End rclone. It ends with us in any case; this is the orderly way."""
+        self._process.communicate()
+        self._log.close()
+
+    @contextmanager
+    def _answer(self, method: str, path: str, body: str | None) -> Iterator[http.client.HTTPResponse]:
         headers = {"Authorization": self._authorization, "Content-Type": "application/json"}
-        try:
-            connection.request(method, path, body, headers)
-        except OSError as error:
-            raise RcloneError(f"rclone has gone: {error.strerror}") from None
-        return connection
+        with closing(http.client.HTTPConnection("127.0.0.1", self._port)) as connection:
+            try:
+                connection.request(method, path, body, headers)
+                yield connection.getresponse()
+            except (ConnectionError, http.client.HTTPException) as error:
+                raise RcloneError(f"rclone has gone: {error}") from None
 
     def _wait_for_port(self) -> int:
         begin = time.monotonic()
@@ -102,7 +109,8 @@ def daemon() -> Daemon:
     """The one of this process."""
     with _lock:
         if not _running:
-            _running.append(Daemon())
+            _running.append(started := Daemon())
+            atexit.register(started.close)
         return _running[0]
 
 

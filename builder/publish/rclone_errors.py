@@ -8,7 +8,10 @@ from builder.core.errors import PublishError
 from builder.publish.target import MissingError
 
 _AGAIN = "nothing that was published has changed"
-_MISSING = re.compile(r"object not found|directory not found|file not found|not found: \[|404 page")
+_MISSING = re.compile(
+    r"object not found|directory not found|file not found|not found: \[|404 page|\ANot Found\s*\Z"
+)
+"""The last is all that rclone says of a file that vanished after it was found and before it was opened."""
 _CASES = tuple(
     (re.compile(pattern, re.IGNORECASE), message, fix)
     for pattern, message, fix in (

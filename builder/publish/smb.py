@@ -25,6 +25,7 @@ from builder.publish.counted import CountedFile
 from builder.publish.smb_address import Share
 from builder.publish.smb_errors import (
     ACCESS_DENIED,
+    DELETE_PENDING,
     NAME_COLLISION,
     NO_SHARE,
     SHARING_VIOLATION,
@@ -137,9 +138,9 @@ class SmbTarget:
             self._act(part, write)
 
     def _rename(self, part: str, path: str, *, replace: bool) -> None:
-        """Give `part` its name. A server may deny that while somebody reads what is there."""
+        """Give `part` its name. A server may deny that while somebody reads what is, or just was, there."""
         move = smbclient.replace if replace else smbclient.rename
-        source, passing = self._share.locate(part), (SHARING_VIOLATION, ACCESS_DENIED)
+        source, passing = self._share.locate(part), (SHARING_VIOLATION, ACCESS_DENIED, DELETE_PENDING)
         try:
             self._act(path, lambda place: move(source, place, **self._login), passing=passing)
         except FileExistsError:
@@ -193,9 +194,12 @@ class SmbTarget:
                 status = _status(error)
                 if status == NAME_COLLISION:
                     raise FileExistsError from None
-                if pause is None or status not in passing:
-                    raise explain(status, str(error), f"{self.place}/{path}") from None
-                time.sleep(pause * (0.5 + secrets.randbelow(1000) / 1000))
+                if pause is not None and status in passing:
+                    time.sleep(pause * (0.5 + secrets.randbelow(1000) / 1000))
+                    continue
+                kept = status == DELETE_PENDING and status in passing
+                reason = SHARING_VIOLATION if kept else status
+                raise explain(reason, str(error), f"{self.place}/{path}") from None
         raise AssertionError("the last pause is None")
 
     def _connect(self) -> None:

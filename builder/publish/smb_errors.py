@@ -9,8 +9,9 @@ NAME_COLLISION = 0xC0000035
 ACCESS_DENIED = 0xC0000022
 SHARING_VIOLATION = 0xC0000043
 NO_SHARE = 0xC00000CC
-_MISSING = frozenset({0xC0000034, 0xC000003A, 0xC000000F, 0xC0000056, 0xC0000103, 0xC0000225})
-"""NAME_NOT_FOUND, PATH_NOT_FOUND and their kin; DELETE_PENDING: as good as gone."""
+DELETE_PENDING = 0xC0000056
+_MISSING = frozenset({0xC0000034, 0xC000003A, 0xC000000F, DELETE_PENDING, 0xC0000103, 0xC0000225})
+"""NAME_NOT_FOUND, PATH_NOT_FOUND and their kin; what waits for its deletion is as good as gone."""
 
 _AGAIN = "nothing that was published has changed"
 LOGIN = "set WSLIMG_SMB_USER and WSLIMG_SMB_PASSWORD, or get a Kerberos ticket with kinit"

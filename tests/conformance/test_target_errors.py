@@ -14,6 +14,7 @@ import pytest
 from builder.core.errors import PublishError
 from builder.core.events import discard
 from builder.model.catalog import Settings
+from builder.publish import smb
 from builder.publish.choose import open_target
 from builder.publish.publish import set_up
 from builder.publish.target import Target
@@ -121,6 +122,26 @@ def test_a_file_server_that_refuses_says_why(tmp_path: Path, monkeypatch: pytest
     refuse(lambda: open_target(f"{host}/share/wsl").get("x"), "cannot be reached", "check address")
 
 
+def test_a_deleted_file_that_is_still_read_cannot_be_written_yet(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    (tmp_path / "root").mkdir()
+    monkeypatch.setenv("WSLIMG_SMB_USER", "root")
+    monkeypatch.setenv("WSLIMG_SMB_PASSWORD", "secret")
+    monkeypatch.setattr(smb, "_PATIENCE", (0.01,))
+    with samba_server(tmp_path / "root", tmp_path / "samba", tmp_path) as port:
+        target = open_target(f"smb://127.0.0.1:{port}/share/wsl")
+        target.put_bytes("x", bytes(2 << 20))
+        reading = target.chunks("x")
+        next(reading)
+        target.delete("x")
+        assert target.stat("x") is None
+        refuse(lambda: target.put_bytes("x", b"new"), "is kept open by somebody", "try again")
+        assert len(b"".join(reading)) == 1 << 20
+        target.put_bytes("x", b"new")
+        assert target.get("x") == b"new"
+
+
 def test_a_share_that_is_full_keeps_its_catalog(root: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     (tmp_path / "full").mkdir()
     monkeypatch.setenv("WSLIMG_SMB_USER", "root")
@@ -137,6 +158,15 @@ def test_what_rclone_refuses_says_why(root: None, tmp_path: Path):
     (tmp_path / "full").mkdir()
     with small_disk(tmp_path / "full"):
         refuse_when_full(open_target(f"rclone::local:{tmp_path}/full/wsl"), tmp_path, "the storage is full")
+
+
+def test_what_rclone_sends_is_whole_or_an_error(tmp_path: Path):
+    require((BIN / "rclone").exists(), "rclone is not installed (make test-all)")
+    (tmp_path / "image").write_bytes(bytes(64 << 20))
+    pieces = open_target(f"rclone::local:{tmp_path}").chunks("image")
+    next(pieces)
+    os.truncate(tmp_path / "image", 2 << 20)
+    refuse(lambda: list(pieces), "ended .* bytes early|rclone has gone", "rclone lsf")
 
 
 def catalog_at(address: str) -> Target:

@@ -104,6 +104,32 @@ def test_a_listing_has_every_file_below_and_nothing_else(target: Target):
     assert target.list("a/b/") == ("a/b/c/3",)
 
 
+def test_a_file_that_comes_and_goes_is_there_or_missing(open_place: Place):
+    place, done = open_place(), threading.Event()
+
+    def look(_: int) -> int:
+        own = open_place()
+        looks = 0
+        while not done.is_set():
+            info = own.stat("a/b")
+            assert info is None or info.size == 3
+            try:
+                assert own.get("a/b") == b"one"
+            except MissingError:
+                looks += 1
+        return looks
+
+    with ThreadPoolExecutor(3) as pool:
+        looking = [pool.submit(look, number) for number in range(3)]
+        try:
+            for _ in range(30):
+                place.put_bytes("a/b", b"one")
+                place.delete("a/b")
+        finally:
+            done.set()
+        assert sum(looks.result() for looks in looking) > 0
+
+
 def test_only_one_of_many_creates_a_file(open_place: Place):
     def create(number: int) -> bool:
         try:

@@ -163,4 +163,5 @@ def test_what_rclone_says_is_put_in_words(text: str, message: str):
 
 def test_what_is_missing_is_told_apart():
     assert isinstance(rclone_errors.explain("object not found", ""), MissingError)
+    assert isinstance(rclone_errors.explain("Not Found\n", ""), MissingError)
     assert isinstance(smb_errors.explain(0xC0000034, "", ""), MissingError)
