@@ -9,12 +9,15 @@ from urllib.parse import urlsplit
 from builder.check.certificates import read_certificates
 from builder.check.image import Image
 from builder.check.packages import installed_packages
-from builder.check.policy import Policy, RequiredFile
 from builder.check.rule import Hit, Rule
 from builder.check.units import enabled_units, is_masked
 from builder.core.patterns import matches
 from builder.model.entry import Kind
 from builder.model.finding import Severity
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:  # pydantic is slow to start and large
+    from builder.check.policy import Policy, RequiredFile
 
 _DAY = 86_400
 _SOURCES = ("etc/apt", "etc/yum.repos.d", "etc/zypp/repos.d", "etc/dnf", "etc/apk", "etc/pacman.d")

@@ -6,9 +6,12 @@ from collections import Counter
 from dataclasses import dataclass
 from enum import Enum
 
-from builder.check.policy import Policy
 from builder.core.errors import UsageError
 from builder.model.finding import Finding, Severity
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:  # pydantic is slow to start and large
+    from builder.check.policy import Policy
 
 OLDEST_WSL = (2, 4, 4)
 """The first version that imports `.wsl` files; what a published image should run on."""

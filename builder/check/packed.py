@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 
 from builder.check.collect import Collected, Keeper, take
 from builder.extraction.extraction import Extraction
@@ -24,6 +25,30 @@ _NOBODY = 0xFFFFFFFF
 _LONG = 255
 
 
+class EntryCollector:
+    """Collects entry by entry what `collect` finds in an archive, but compression and sizes of the image."""
+
+    def __init__(self) -> None:
+        self.found = Collected()
+        self._keeper = Keeper()
+
+    def add(self, entry: Entry) -> Node | None:
+        """Extract `entry`, the next of the image, root first. Returns the node of a file whose first bytes
+        the caller has to classify. Raises OSError when a file that the rules want cannot be read."""
+        self.found.members += 1
+        left = _add(entry, self.found)
+        if left is None or entry.kind is not Kind.FILE:
+            return None
+        path, node = left
+        if node.kind is not Kind.FILE:
+            return None
+        if self._keeper.keeps(path, entry.size):
+            node.content = _read(entry)
+            node.nature, node.machine = classify(node.content)
+            return None
+        return node if entry.size else None
+
+
 def collect_entries(
     entries: Iterable[Entry],
     looks: Mapping[bytes, Look],
@@ -37,14 +62,11 @@ def collect_entries(
     `looks` says of each file with content what it is. Sizes are those of the image and of its archive, in
     bytes. Raises OSError when the content of a file that the rules want cannot be read.
     """
-    found = Collected(compression=compression, file_size=file_size, tar_size=tar_size)
-    keeper = Keeper()
+    collector = EntryCollector()
     for entry in entries:
-        found.members += 1
-        left = _add(entry, found)
-        if left and entry.kind is Kind.FILE and left[1].kind is Kind.FILE:
-            _look(left[0], left[1], entry, looks, keeper)
-    return found
+        if (node := collector.add(entry)) is not None:
+            node.nature, node.machine = looks.get(entry.path, OTHER)
+    return replace(collector.found, compression=compression, file_size=file_size, tar_size=tar_size)
 
 
 def _add(entry: Entry, found: Collected) -> tuple[bytes, Node] | None:
@@ -88,14 +110,6 @@ def _as_member(entry: Entry) -> Member:
         offset=0,
         body=Body(Window(()), 0),
     )
-
-
-def _look(path: bytes, node: Node, entry: Entry, looks: Mapping[bytes, Look], keeper: Keeper) -> None:
-    if keeper.keeps(path, entry.size):
-        node.content = _read(entry)
-        node.nature, node.machine = classify(node.content)
-    elif entry.size:
-        node.nature, node.machine = looks.get(entry.path, OTHER)
 
 
 def _read(entry: Entry) -> bytes:

@@ -10,7 +10,8 @@ from pathlib import Path
 
 
 class Kind(Enum):
-    """How an image is compressed; Microsoft documents gzip and its validator knows xz besides.
+    """How an image is compressed, by the names that a reader of archives has for it (`Compression`);
+    Microsoft documents gzip and its validator knows xz besides.
 
     Source: microsoft/WSL distributions/validate.py. zstd is read by WSL 2's bsdtar only.
     """

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from itertools import chain
 from pathlib import Path
 
 from builder.check.options import CheckOptions, Report
-from builder.check.run import check_image
+from builder.check.run import check_image, judge
 from builder.core.errors import PackError, UsageError
 from builder.core.events import Note, Sink
 from builder.model.entry import Entry, Kind
@@ -18,11 +18,12 @@ from builder.pack.cache import SegmentCache
 from builder.pack.clean import CleanSettings, Removed, clean_tree, drop_xattrs
 from builder.pack.image import pack_tree
 from builder.pack.memory import with_content
+from builder.pack.normalise import normalise
 from builder.pack.settings import PackResult, PackSettings
 from builder.pipeline.given_tree import read_tree
-from builder.pipeline.looks import Looks
 from builder.pipeline.stages import Timing, stage
-from builder.pipeline.verify import Written, verify_image
+from builder.pipeline.witness import Witness
+from builder.tar.compression import Compression
 from builder.wsl.config import parse_config
 from builder.wsl.keys import ConfigFile
 
@@ -82,8 +83,7 @@ def repack(options: RepackOptions, sink: Sink) -> Repacked:
     """Pack the tree that `options` name and check the image. Raises UsageError, PackError."""
     timing = Timing()
     removed: list[Removed] = []
-    shipped: list[Entry] = []
-    looks = Looks()
+    witness = Witness()
     cache = SegmentCache(options.cache / "segments") if options.use_cache else None
     configuration = read_configuration(options.configuration, sink)
     with read_tree(
@@ -100,26 +100,20 @@ def repack(options: RepackOptions, sink: Sink) -> Repacked:
                 if options.fix
                 else drop_xattrs(tree, removed.append)
             )
+            shipped = normalise(cleaned, options.settings.time)
             result = pack_tree(
-                _kept(cleaned, shipped),
+                shipped if options.settings.single_member else witness.pass_on(shipped),
                 options.output,
                 options.settings,
                 cache=cache,
                 sink=sink,
-                watch=looks.see,
+                watch=witness.see,
             )
             running.detail = f"{result.entries} entries, {result.reused} of {result.segments} segments reused"
         _tell_attributes(removed, sink)
         with stage("check", sink, timing):
-            report = _check(shipped, looks, result, options.settings)
+            report = _check(witness, result, options.settings)
     return Repacked(result=result, removed=tuple(removed), report=report, seconds=timing.seconds)
-
-
-def _kept(entries: Iterable[Entry], kept: list[Entry]) -> Iterator[Entry]:
-    """`entries`, which are in `kept` afterwards."""
-    for entry in entries:
-        kept.append(entry)
-        yield entry
 
 
 def _tell_attributes(removed: Sequence[Removed], sink: Sink) -> None:
@@ -133,19 +127,22 @@ def _tell_attributes(removed: Sequence[Removed], sink: Sink) -> None:
         sink(Note(message=f"{paths[0]}{more}: an attribute is left out: {why}", level="warning"))
 
 
-def _check(entries: Sequence[Entry], looks: Looks, result: PackResult, settings: PackSettings) -> Report:
+def _check(witness: Witness, result: PackResult, settings: PackSettings) -> Report:
     """By the entries that were packed; by the image itself where one of them is no longer what was packed,
     and where the packer does not compare what it has compressed with what went in."""
-    if not settings.single_member:
-        try:
-            looks.look_at_others(entries)
-            written = Written(
-                subject=str(result.path), result=result, settings=settings, entries=entries, looks=looks
-            )
-            return verify_image(written, CheckOptions())
-        except (OSError, PackError):
-            pass  # the folder changes: what was packed of it is not to be had any more
-    return check_image(result.path)
+    path = result.path
+    if settings.single_member:
+        return check_image(path)
+    try:
+        collected = replace(
+            witness.collect(),
+            compression=Compression(settings.kind.value),
+            file_size=result.size,
+            tar_size=result.tar_size,
+        )
+    except PackError:  # the folder changes: what was packed of it is not to be had any more
+        return check_image(path)
+    return judge(collected, CheckOptions(), name=path.name, subject=str(path))
 
 
 def read_configuration(files: Mapping[ConfigFile, Path], sink: Sink) -> tuple[Entry, ...]:

@@ -18,16 +18,9 @@ from builder.load.document import parse_document
 from builder.load.explain import explain_errors
 from builder.model.entry import Entry
 from builder.pack.normalise import normalise
-from builder.pack.settings import Kind, PackResult, PackSettings
+from builder.pack.settings import PackResult, PackSettings
 from builder.recipe import Checks
 from builder.tar.compression import Compression
-
-_COMPRESSIONS = {
-    Kind.GZIP: Compression.GZIP,
-    Kind.XZ: Compression.XZ,
-    Kind.ZSTD: Compression.ZSTD,
-    Kind.NONE: Compression.NONE,
-}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -50,7 +43,7 @@ def verify_image(written: Written, options: CheckOptions) -> Report:
     collected = collect_entries(
         normalise(written.entries, written.settings.time),
         written.looks,
-        compression=_COMPRESSIONS[written.settings.kind],
+        compression=Compression(written.settings.kind.value),
         file_size=written.result.size,
         tar_size=written.result.tar_size,
     )

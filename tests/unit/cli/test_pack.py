@@ -258,3 +258,31 @@ def test_no_time_is_later_than_the_environment_says(folder, output, monkeypatch)
         assert max(member.mtime for member in archive) == 1_000_000_000
     monkeypatch.setenv("SOURCE_DATE_EPOCH", "yesterday")
     assert "SOURCE_DATE_EPOCH is 'yesterday', expected seconds" in str(run(folder, "-o", output).exception)
+
+
+@pytest.mark.system
+def test_a_folder_of_many_files_takes_less_than_100_megabytes(folder, output):
+    for number in range(500):
+        (full := folder / f"usr/share/a-folder-like-others/{number}").mkdir(parents=True)
+        for other in range(120):
+            (full / f"a-file-like-{other}-others").write_text(f"{number} {other}")
+    program = (
+        "import re, sys; from builder.cli.main import tune_interpreter, wslimg; tune_interpreter();"
+        "wslimg.main(sys.argv[1:], standalone_mode=False);"
+        "print(re.search(r'VmHWM:\\s*(\\d+)', open('/proc/self/status').read())[1])"
+    )
+    command = [
+        sys.executable,
+        "-c",
+        program,
+        "pack",
+        "--no-cache",
+        "-q",
+        "--threads=2",
+        str(folder),
+        "-o",
+        str(output),
+    ]
+    done = subprocess.run(command, check=True, capture_output=True, text=True)
+    assert int(done.stdout.split()[-1]) * 1024 < 100_000_000
+    assert output.exists()
