@@ -26,7 +26,7 @@ _LONG = 255
 
 
 class EntryCollector:
-    """Collects entry by entry what `collect` finds in an archive, but compression and sizes of the image."""
+    """Collects what `collect` finds in an archive, entry by entry; compression and sizes stay unknown."""
 
     def __init__(self) -> None:
         self.found = Collected()

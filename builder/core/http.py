@@ -20,6 +20,7 @@ from builder.core.http_answers import (
     NotFoundError,
     PassingError,
     RefusedError,
+    Transfer,
     UnreachableError,
     check_length,
     check_passing,
@@ -88,18 +89,17 @@ class Http:
         """The content of `url` from byte `start` on, in pieces, complete according to the length that the
         server announced.
 
-        A transfer that breaks is resumed where it stopped. `authorization` and `headers` are sent to the
-        host of `url` and to no other. Raises NotFoundError, RefusedError or UnreachableError.
+        A transfer that breaks is resumed where it stopped, if that file is still there. `authorization` and
+        `headers` are sent to the host of `url` and to no other. Raises NotFoundError, RefusedError or
+        UnreachableError.
         """
         import requests
 
-        done, problem, pause = start, "", 0.0
+        transfer, problem, pause = Transfer(start), "", 0.0
         for attempt in range(self.attempts):
             time.sleep(pause_before(attempt, self.pause, pause))
             try:
-                for chunk in self._attempt(url, done, authorization, headers or {}):
-                    done += len(chunk)
-                    yield chunk
+                yield from self._attempt(url, transfer, authorization, headers or {})
                 return
             except PassingError as error:
                 problem, pause = str(error), error.pause
@@ -156,14 +156,18 @@ class Http:
                 problem, pause = reason(error), 0.0
         raise unreachable(url, problem, self.attempts)
 
-    def _attempt(self, url: str, start: int, authorization: str, headers: _HEADERS) -> Iterator[bytes]:
-        """One request for what follows the first `start` bytes."""
-        part = {"Range": f"bytes={start}-"} if start else {}
+    def _attempt(
+        self, url: str, transfer: Transfer, authorization: str, headers: _HEADERS
+    ) -> Iterator[bytes]:
+        """One request for what is missing of `transfer`."""
+        part = {"Range": f"bytes={transfer.done}-"} if transfer.done else {}
         with self._request(url, {**headers, **part}, authorization) as response:
             check_status(url, response)
-            skip = 0 if response.status_code == 206 else start
+            skip = transfer.begin(url, response)
             for chunk in response.iter_content(CHUNK):
-                yield from _rest(chunk, skip)
+                if new := chunk[skip:]:
+                    transfer.done += len(new)
+                    yield new
                 skip = max(0, skip - len(chunk))
             check_length(response)
 
@@ -205,8 +209,3 @@ class Http:
         if session is None:
             session = self._local.session = new_session()
         return session
-
-
-def _rest(chunk: bytes, skip: int) -> Iterator[bytes]:
-    if len(chunk) > skip:
-        yield chunk[skip:]

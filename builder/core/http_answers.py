@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import re
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 
 CHUNK = 1 << 18
 """How many bytes are read at once."""
+_PART = re.compile(r"bytes (\d+)-\d+/(\d+|\*)")
 _LONGEST_PAUSE = 120.0
 _LIMIT = 429
 _PASSING = frozenset({408, 425, _LIMIT, 500, 502, 503, 504})
@@ -60,6 +62,34 @@ class PassingError(Exception):
         self.pause = pause
 
 
+@dataclass(slots=True)
+class Transfer:
+    """The reading of one file in as many answers as it takes: `done` bytes of it are there."""
+
+    done: int
+    _version: tuple[str, str] = ("", "")
+
+    def begin(self, url: str, response: requests.Response) -> int:
+        """How many bytes of `response`, which goes on with the file, are there already.
+
+        Raises UnreachableError for another file than the one that was begun, by entity tag and by date with
+        length (RFC 9110, 8.8; servers that stand for one another may have tags of their own), PassingError
+        for another part of it.
+        """
+        begins, total = _read_part(response, self.done)
+        modified = response.headers.get("Last-Modified", "")
+        version = response.headers.get("ETag", ""), f"{modified} {total}" if modified and total else ""
+        known = [(then, now) for then, now in zip(self._version, version, strict=True) if then and now]
+        if known and all(then != now for then, now in known):
+            raise UnreachableError(
+                "was replaced while it was read", where=without_login(url), fix="try again"
+            )
+        if begins > self.done:
+            raise PassingError(f"the server sent what follows byte {begins} instead of {self.done}")
+        self._version = version
+        return self.done - begins
+
+
 def without_login(url: str) -> str:
     """`url` without user name and password, fit for messages and logs."""
     parts = urlsplit(url)
@@ -96,6 +126,18 @@ def check_passing(response: requests.Response) -> None:
             fix=_TOO_MANY if response.status_code == _LIMIT else "wait, or choose another mirror",
         )
     raise PassingError(problem, pause)
+
+
+def _read_part(response: requests.Response, asked: int) -> tuple[int, str]:
+    """Where the content of `response` begins in its file, by default where it was `asked` to, and how long
+    the file is, as digits ("" if unknown)."""
+    if response.status_code != 206:
+        return 0, response.headers.get("Content-Length", "")
+    if (part := response.headers.get("Content-Range")) is None:
+        return asked, ""
+    if (found := _PART.fullmatch(part)) is None:
+        raise PassingError(f"the server sent {part} instead of what follows byte {asked}")
+    return int(found[1]), found[2]
 
 
 def _read_pause(value: str) -> float:

@@ -37,7 +37,7 @@ class RepackOptions:
 
     `cache` is the folder where all is kept, segments of images only with `use_cache`. `fix` takes out what
     must not ship, `trust_mtime` believes that a file of a folder is unchanged if its inode, size and times
-    are.
+    are. `settings` name no tree: whatever is given may change.
     """
 
     source: str

@@ -63,7 +63,7 @@ class DirectoryTarget:
 
     def get(self, path: str) -> bytes:
         """As the protocol says."""
-        return self._act(path, Path.read_bytes)
+        return self._act(path, _read)
 
     def chunks(self, path: str) -> Iterator[bytes]:
         """Pieces of 1 MiB."""
@@ -96,10 +96,10 @@ class DirectoryTarget:
     def list(self, prefix: str) -> tuple[str, ...]:
         """Hidden and guard files are left out."""
 
-        def walk(place: Path) -> tuple[str, ...]:
-            return tuple(sorted(_walk(place, prefix)))
-
-        return self._act(prefix, walk) if (self._folder / prefix).exists() else self._nothing()
+        try:
+            return self._act(prefix, lambda place: tuple(sorted(_walk(place, prefix))))
+        except MissingError:
+            return ()
 
     def delete(self, path: str) -> None:
         """Folders stay."""
@@ -129,18 +129,14 @@ class DirectoryTarget:
                     raise
                 time.sleep(pause * (0.5 + secrets.randbelow(1000) / 1000))
 
-    def _nothing(self) -> tuple[str, ...]:
-        """No files; but a folder that is gone altogether is no empty catalog."""
-        if not self._folder.is_dir():
-            raise PublishError(
-                "there is no such folder", where=self.place, fix="make it, or mount the share it is on"
-            )
-        return ()
-
     def _act(self, path: str, action: Callable[[Path], T]) -> T:
-        """Do `action` with the file `path`; what the system refuses becomes one clear error."""
-        self._nothing()
+        """Do `action` with the file `path`; what the system refuses becomes one clear error. A folder that
+        is gone altogether is one too, and no empty catalog."""
         try:
+            if not self._folder.is_dir():
+                raise PublishError(
+                    "there is no such folder", where=self.place, fix="make it, or mount the share it is on"
+                )
             return action(self._folder / path)
         except (FileNotFoundError, NotADirectoryError):
             raise MissingError("is not there", where=f"{self.place}/{path}") from None
@@ -176,10 +172,27 @@ def _replace(place: Path, data: bytes) -> None:
 
 
 def _walk(place: Path, prefix: str) -> Iterator[str]:
-    for folder, _, names in os.walk(place):
+    """The files below `place`. Raises OSError for a folder that cannot be read: it may be full of files."""
+    for folder, _, names in os.walk(place, onerror=_fail):
         below = Path(folder).relative_to(place).as_posix()
         start = prefix if below == "." else f"{prefix}{below}/"
         yield from (start + name for name in names if not name.startswith(".") and not name.endswith(_GUARD))
+
+
+def _fail(error: OSError) -> None:
+    if not isinstance(error, FileNotFoundError):
+        raise error
+
+
+def _read(place: Path) -> bytes:
+    """The content of `place`. NFS calls a file stale that another machine removed or replaced after it was
+    opened: opened again, it is missing or the new one."""
+    try:
+        return place.read_bytes()
+    except OSError as error:
+        if error.errno != errno.ESTALE:
+            raise
+    return place.read_bytes()
 
 
 def _take(place: Path, mine: bytes) -> None:
@@ -206,7 +219,7 @@ def _release(place: Path, mine: bytes) -> None:
 def _read_owner(place: Path) -> bytes:
     """What the lock file holds; nothing where its owner has just removed it."""
     try:
-        return place.read_bytes()
+        return _read(place)
     except FileNotFoundError:
         return b""
 

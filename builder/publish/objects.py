@@ -115,9 +115,9 @@ class ObjectTarget:
             put_claimed(self, path, data, if_match)
 
     def list(self, prefix: str) -> tuple[str, ...]:
-        """As the service lists them, without claims."""
+        """As the service lists them, without claims. Some list twice what is just being replaced."""
         with self._clear(prefix, writes=True):
-            paths = [meta["path"] for some in obstore.list(self._store, prefix) for meta in some]
+            paths = {meta["path"] for some in obstore.list(self._store, prefix) for meta in some}
         return tuple(sorted(path for path in paths if is_claim(prefix) or not is_claim(path)))
 
     def delete(self, path: str) -> None:

@@ -15,13 +15,14 @@ from builder.core.digests import sha256_bytes
 from builder.core.errors import UsageError
 from builder.publish.claims import is_claim, locked, put_claimed
 from builder.publish.content import cache_control
-from builder.publish.rclone_daemon import Daemon, RcloneError, daemon
+from builder.publish.rclone_daemon import Daemon, PassingError, RcloneError, daemon
 from builder.publish.rclone_errors import explain
 from builder.publish.target import Capabilities, Count, Info, MissingError
 
 PREFIX = "rclone:"
 _SMALL = 1 << 16
 _PAUSE = 0.2
+_PAUSES = (0.01, 0.05, 0.1, 0.2, 0.4, 0.8)
 _PARTIAL = ".partial"
 """What rclone calls files that it has not finished, where storage has no other way (since 1.63)."""
 
@@ -62,8 +63,19 @@ class RcloneTarget:
         return b"".join(self.chunks(path))
 
     def chunks(self, path: str) -> Iterator[bytes]:
-        """Pieces of at most 1 MiB."""
+        """Pieces of at most 1 MiB. What is just being replaced is asked for again."""
         with self._clear(path) as rclone:
+            for pause in _PAUSES:
+                begun = False
+                try:
+                    for piece in rclone.read(self._remote, path):
+                        begun = True
+                        yield piece
+                    return
+                except PassingError:
+                    if begun:
+                        raise
+                time.sleep(pause)
             yield from rclone.read(self._remote, path)
 
     def put_file(self, path: str, source: Path, count: Count) -> None:

@@ -33,12 +33,18 @@ _OPTIONS = ("--rc-addr", "127.0.0.1:0", "--rc-serve", "--ignore-times", "--copy-
 _ADDRESS = re.compile(r"http://127\.0\.0\.1:(\d+)/")
 _START = 20.0
 _PIECE = 1 << 20
+_UNOPENED = "Not Found"
+"""All that rclone says where it found a file and could not open it, whatever the reason."""
 _lock = threading.Lock()
 _running: list[Daemon] = []
 
 
 class RcloneError(Exception):
     """What rclone said instead of doing it."""
+
+
+class PassingError(RcloneError):
+    """A file went, or was replaced, while rclone began to read it: the next moment it is missing or whole."""
 
 
 class Daemon:
@@ -73,14 +79,21 @@ class Daemon:
         """The content of the file `path` of `remote`, in pieces, whole. Raises RcloneError."""
         with self._answer("GET", "/" + quote(f"[{remote}]/{path}"), None) as response:
             if response.status != 200:
-                raise RcloneError(response.read(10_000).decode("utf-8", "replace"))
-            while piece := response.read(_PIECE):
-                yield piece
-            if response.length:
-                raise RcloneError(f"the content ended {response.length} bytes early")
+                text = response.read(10_000).decode("utf-8", "replace")
+                if text.strip() == _UNOPENED:
+                    raise PassingError("the file is listed and cannot be opened")
+                raise RcloneError(text)
+            more = True
+            while more:
+                piece = response.read(_PIECE)
+                more = len(piece) == _PIECE
+                if response.length and not more:
+                    raise PassingError(f"the content ended {response.length} bytes early")
+                if piece:
+                    yield piece
 
     def close(self) -> None:
-        """End rclone. It ends with us in any case; this is the orderly way."""
+        """End rclone, for programs that end in order; the watch ends it for all others."""
         self._process.communicate()
         self._log.close()
 
@@ -91,8 +104,8 @@ class Daemon:
             try:
                 connection.request(method, path, body, headers)
                 yield connection.getresponse()
-            except (ConnectionError, http.client.HTTPException) as error:
-                raise RcloneError(f"rclone has gone: {error}") from None
+            except (OSError, http.client.HTTPException) as error:
+                raise RcloneError(f"rclone does not answer: {error}") from None
 
     def _wait_for_port(self) -> int:
         begin = time.monotonic()

@@ -8,13 +8,15 @@ from builder.core.errors import PublishError
 from builder.publish.target import MissingError
 
 _AGAIN = "nothing that was published has changed"
-_MISSING = re.compile(
-    r"object not found|directory not found|file not found|not found: \[|404 page|\ANot Found\s*\Z"
-)
-"""The last is all that rclone says of a file that vanished after it was found and before it was opened."""
+_MISSING = re.compile(r"object not found|directory not found|file not found|not found: \[|404 page")
 _CASES = tuple(
     (re.compile(pattern, re.IGNORECASE), message, fix)
     for pattern, message, fix in (
+        (
+            r"\Arclone does not answer",
+            "rclone, which works for us there, has gone",
+            "look into the system's log for what ended it (memory?), then try again; " + _AGAIN,
+        ),
         (
             r"didn't find section in config file",
             "rclone has no remote of that name",

@@ -17,7 +17,7 @@ from typing import Any, TypeVar
 
 import smbclient
 from smbprotocol.connection import Connection
-from smbprotocol.exceptions import SMBException, SMBOSError, SMBResponseException
+from smbprotocol.exceptions import SMBConnectionClosed, SMBException, SMBOSError, SMBResponseException
 
 from builder.core.errors import PublishError
 from builder.publish.claims import is_claim, locked, put_claimed
@@ -79,9 +79,13 @@ class SmbTarget:
 
     def chunks(self, path: str) -> Iterator[bytes]:
         """Pieces of 1 MiB."""
-        with self._act(path, self._open) as file:
+        file = self._act(path, self._open)
+        try:
             while chunk := self._act(path, lambda _: file.read(_PIECE)):
                 yield chunk
+        finally:
+            with suppress(SMBException, OSError):  # of a server that has gone
+                file.close()
 
     def put_file(self, path: str, source: Path, count: Count) -> None:
         """Written beside its place, then renamed."""
@@ -190,6 +194,8 @@ class SmbTarget:
             try:
                 self._connect()
                 return action(self._share.locate(path))
+            except (SMBConnectionClosed, ConnectionError, TimeoutError) as error:
+                raise unreachable(str(error), self.place) from None
             except SMBException as error:
                 status = _status(error)
                 if status == NAME_COLLISION:

@@ -6,11 +6,13 @@ import gzip
 import hashlib
 import json
 import os
+import shutil
 import socket
 import subprocess
 import sys
 import tarfile
 import time
+from contextlib import contextmanager
 
 import pytest
 from click.testing import CliRunner, Result
@@ -139,6 +141,28 @@ def test_what_changes_before_it_is_checked_is_judged_as_it_was_packed(folder, ou
     monkeypatch.setattr(repack, "pack_tree", pack_and_change)
     result = run(folder, "-o", output, "--quiet")
     assert (result.exit_code, result.stdout) == (expected.exit_code, expected.stdout)
+
+
+@pytest.mark.parametrize("name", ["etc/wsl.conf", "usr/bin/program"])
+def test_what_changes_but_is_known_is_judged_as_it_is_packed(folder, output, monkeypatch, settled, name):
+    """Nobody reads such a file for the image: only its check would."""
+    (folder / "usr/bin/program").write_bytes(b"\x7fELF" + bytes(60))
+    arguments = folder, "-o", output, "--trust-mtime", "--format", "json"
+    expected = json.loads(run(*arguments).stdout)
+    output.unlink()
+    read = repack.read_tree
+
+    @contextmanager
+    def read_and_change(*arguments, **more):
+        with read(*arguments, **more) as entries:
+            listed = list(entries)
+            (folder / name).write_bytes(b"")
+            yield listed
+
+    monkeypatch.setattr(repack, "read_tree", read_and_change)
+    answer = json.loads(run(*arguments).stdout)
+    assert answer["reused"] == answer["segments"]
+    assert answer["sha256"] == expected["sha256"] and answer["findings"] == expected["findings"]
 
 
 def test_scripts_get_all_of_it_as_json(folder, output):
@@ -286,3 +310,4 @@ def test_a_folder_of_many_files_takes_less_than_100_megabytes(folder, output):
     done = subprocess.run(command, check=True, capture_output=True, text=True)
     assert int(done.stdout.split()[-1]) * 1024 < 100_000_000
     assert output.exists()
+    shutil.rmtree(folder)

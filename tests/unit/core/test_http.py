@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
@@ -37,11 +37,30 @@ def client(login: tuple[str, str] | None = None) -> Http:
     return Http(route=lambda _url: Route(proxy="DIRECT", login=login), attempts=3, pause=0, timeout=10)
 
 
-def send(handler: BaseHTTPRequestHandler, status: int, data: bytes, announced: int | None = None) -> None:
+def send(
+    handler: BaseHTTPRequestHandler, status: int, data: bytes, announced: int | None = None, **headers: str
+) -> None:
     handler.send_response(status)
     handler.send_header("Content-Length", str(len(data) if announced is None else announced))
+    for name, value in headers.items():
+        handler.send_header(name, value)
     handler.end_headers()
     handler.wfile.write(data)
+
+
+def send_part(
+    handler: BaseHTTPRequestHandler, data: bytes, start: int, count: int, headers: Mapping[str, str] = {}
+) -> None:
+    """`count` bytes of `data` from `start` on, and a connection that breaks where there are more."""
+    part = {"Content-Range": f"bytes {start}-{len(data) - 1}/{len(data)}"} if start else {}
+    send(
+        handler,
+        206 if start else 200,
+        data[start : start + count],
+        announced=len(data) - start,
+        **part,
+        **headers,
+    )
 
 
 def test_a_cut_transfer_is_resumed_where_it_stopped() -> None:
@@ -50,12 +69,59 @@ def test_a_cut_transfer_is_resumed_where_it_stopped() -> None:
     def answer(handler: BaseHTTPRequestHandler) -> None:
         start = int((handler.headers.get("Range") or "bytes=0-")[6:-1])
         starts.append(start)
-        part = DATA[start : start + len(DATA) // 2]
-        send(handler, 206 if start else 200, part, announced=len(DATA) - start)
+        send_part(handler, DATA, start, len(DATA) // 2)
 
     with serving(answer) as url:
         assert client().read(url, limit=len(DATA)) == DATA
     assert starts == [0, len(DATA) // 2]
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "same"),
+    [
+        ({"ETag": '"1"'}, {"ETag": '"2"'}, False),
+        ({"ETag": '"1"', "Last-Modified": "Mon"}, {"ETag": '"2"', "Last-Modified": "Mon"}, True),
+        ({"ETag": '"1"', "Last-Modified": "Mon"}, {"ETag": '"2"', "Last-Modified": "Tue"}, False),
+        ({"Last-Modified": "Mon"}, {"Last-Modified": "Tue"}, False),
+        ({"ETag": '"1"'}, {"Last-Modified": "Tue"}, True),
+        ({}, {}, True),
+    ],
+)
+@pytest.mark.parametrize("ranges", [True, False])
+def test_two_files_are_never_read_as_one(
+    first: dict[str, str], second: dict[str, str], same: bool, ranges: bool
+) -> None:
+    asked: list[str] = []
+
+    def answer(handler: BaseHTTPRequestHandler) -> None:
+        asked.append(handler.path)
+        begun = len(asked) > 1
+        start = len(DATA) // 2 if begun and ranges else 0
+        send_part(handler, DATA, start, len(DATA) if begun else len(DATA) // 2, second if begun else first)
+
+    with serving(answer) as url:
+        if same:
+            assert client().read(url, limit=len(DATA)) == DATA
+        else:
+            with pytest.raises(UnreachableError, match="was replaced while it was read"):
+                client().read(url, limit=len(DATA))
+    assert len(asked) == 2
+
+
+@pytest.mark.parametrize("sent", ["bytes */5", f"bytes {len(DATA) - 1}-{len(DATA) - 1}/{len(DATA)}"])
+def test_another_part_than_was_asked_for_is_not_taken(sent: str) -> None:
+    asked: list[str] = []
+
+    def answer(handler: BaseHTTPRequestHandler) -> None:
+        asked.append(handler.path)
+        if len(asked) == 2:
+            send(handler, 206, DATA[-1:], **{"Content-Range": sent})
+        else:
+            send(handler, 200, DATA[: 1000 if len(asked) == 1 else None], announced=len(DATA))
+
+    with serving(answer) as url:
+        assert client().read(url, limit=len(DATA)) == DATA
+    assert len(asked) == 3
 
 
 def test_a_server_without_ranges_is_read_again_from_the_start() -> None:

@@ -154,6 +154,10 @@ def test_a_status_of_a_file_server_is_put_in_words(status: int, message: str):
         ("mkdir /x: permission denied", "the credentials do not allow that"),
         ("dial tcp 127.0.0.1:1: connect: connection refused", "cannot be reached"),
         ("something else\nmore", "rclone says: something else"),
+        (
+            "rclone does not answer: [Errno 111] Connection refused",
+            "rclone, which works for us there, has gone",
+        ),
     ],
 )
 def test_what_rclone_says_is_put_in_words(text: str, message: str):
@@ -163,5 +167,5 @@ def test_what_rclone_says_is_put_in_words(text: str, message: str):
 
 def test_what_is_missing_is_told_apart():
     assert isinstance(rclone_errors.explain("object not found", ""), MissingError)
-    assert isinstance(rclone_errors.explain("Not Found\n", ""), MissingError)
+    assert not isinstance(rclone_errors.explain("Not Found", ""), MissingError)
     assert isinstance(smb_errors.explain(0xC0000034, "", ""), MissingError)
