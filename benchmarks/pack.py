@@ -33,6 +33,11 @@ OURS = Contender(
 
 CONTENDERS = (
     OURS,
+    Contender(
+        title="`wslimg pack --no-cache`, which also checks the image",
+        command="{wslimg} pack {tree} -o {output} --no-cache --quiet || test $? = 5",
+        inputs=("small", "large", "huge"),
+    ),
     Contender(title="wslimg, preset fast", command=OURS.command + " preset=fast"),
     Contender(title="wslimg, single member", command=OURS.command + " single=1"),
     Contender(
@@ -71,7 +76,12 @@ def run(chosen: Input, rounds: int, scratch: Path) -> Section:
     for number in range(rounds):
         for item in here:
             output = scratch / "image"
-            command = item.command.format(tree=tree, output=output, python=sys.executable)
+            command = item.command.format(
+                tree=tree,
+                output=output,
+                python=sys.executable,
+                wslimg=Path(sys.executable).with_name("wslimg"),
+            )
             output.unlink(missing_ok=True)
             found[item.title].append(measure(command, cwd=Path.cwd(), output=output))
             print(f"{chosen.name} {number + 1}/{rounds}: {item.title}: {found[item.title][-1]}", flush=True)
