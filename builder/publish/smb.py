@@ -5,6 +5,7 @@ smbprotocol speaks SMB 2 and 3; it has to be installed (`pip install 'wslimg[smb
 
 from __future__ import annotations
 
+import errno
 import ntpath
 import secrets
 import time
@@ -40,6 +41,8 @@ _PIECE = 1 << 20
 _PATIENCE = (0.05, 0.1, 0.2, 0.4, *(0.8,) * 12)
 """Seconds between attempts while a reader keeps a file from being replaced."""
 _TIMEOUT = 20
+_CLOSED = frozenset({errno.EBADF, errno.ENOTCONN, errno.ESHUTDOWN, errno.EHOSTUNREACH, errno.ENETUNREACH})
+"""What sending says on a socket that smbprotocol's other thread has just closed, or without a network."""
 _PART = ".part"
 _ABANDONED = 86400.0
 
@@ -206,6 +209,10 @@ class SmbTarget:
                 kept = status == DELETE_PENDING and status in passing
                 reason = SHARING_VIOLATION if kept else status
                 raise explain(reason, str(error), f"{self.place}/{path}") from None
+            except OSError as error:
+                if error.errno not in _CLOSED:  # of the file here that is sent
+                    raise
+                raise unreachable(str(error), self.place) from None
         raise AssertionError("the last pause is None")
 
     def _connect(self) -> None:
