@@ -17,6 +17,7 @@ from builder.core.errors import ResolveError
 from builder.core.http_answers import (
     CHUNK,
     Answer,
+    ForbiddenError,
     NotFoundError,
     PassingError,
     RefusedError,
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Answer",
+    "ForbiddenError",
     "Http",
     "NotFoundError",
     "RefusedError",

@@ -43,6 +43,10 @@ class RefusedError(ResolveError):
     challenge: str = ""
 
 
+class ForbiddenError(ResolveError):
+    """The server refuses whoever asks (403)."""
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Answer:
     """What a server answered, whatever the status. The names of `headers` are in lower case; `url` is the
@@ -106,7 +110,7 @@ def check_status(url: str, response: requests.Response) -> None:
     if status in (404, 410):
         raise NotFoundError("there is no such file on the server", where=where, fix="choose another mirror")
     fix = "check login and proxy" if status in (401, 403, 407) else "check the address"
-    kind = RefusedError if status == 401 else ResolveError
+    kind = {401: RefusedError, 403: ForbiddenError}.get(status, ResolveError)
     error = kind(f"the server answered {status} {response.reason}", where=where, fix=fix)
     if isinstance(error, RefusedError):
         error.challenge = response.headers.get("WWW-Authenticate", "")

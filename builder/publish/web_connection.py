@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator, Mapping
 from email.utils import parsedate_to_datetime
 from typing import BinaryIO
 from urllib.parse import quote
 
 from builder.core.errors import PublishError, ResolveError
-from builder.core.http import Answer, Http, NotFoundError, without_login
+from builder.core.http import Answer, ForbiddenError, Http, NotFoundError, RefusedError, without_login
 from builder.publish.target import MissingError
 from builder.publish.web_login import Login
 
@@ -18,11 +19,13 @@ Body = Callable[[], bytes | BinaryIO]
 _FIXES = {
     400: "look whether the server lets files be replaced (Nexus: deployment policy, GitLab: duplicates)",
     401: "log in: $WSLIMG_TOKEN, $WSLIMG_HTTP_HEADERS, ~/.netrc, or USER:PASSWORD@ in the address",
-    403: "ask for the right to write there; a token may have expired",
+    403: "ask for the right to read and write there; a token may have expired",
     405: "let the server take PUT, DELETE, MKCOL and PROPFIND there",
     413: "let the server take files of that size (nginx: client_max_body_size)",
     507: "make room, or `wslimg catalog prune` what nobody needs",
 }
+_PAUSES = (0.02, 0.1, 0.4)
+"""Seconds to wait before what is forbidden is asked for again."""
 _NETWORK = "check the address and the network; nothing that was published has changed"
 
 
@@ -68,16 +71,35 @@ class Connection:
         except ResolveError as error:
             raise PublishError(error.message, where=error.where, fix=_NETWORK) from None
 
+    def look(self, path: str) -> Answer:
+        """The answer to HEAD. Apache forbids, for want of another word, a file that goes between its lookup
+        and its opening (server/core.c: default_handler): that is asked for again."""
+        for pause in _PAUSES:
+            if (answer := self.send("HEAD", path)).status != 403:
+                return answer
+            time.sleep(pause)
+        return self.send("HEAD", path)
+
     def chunks(self, path: str) -> Iterator[bytes]:
-        """The content of `path`, resumed where the connection breaks. Raises MissingError, PublishError."""
-        try:
-            yield from self._http.chunks(
-                self.address(path), authorization=self._login.authorization, headers=self._login.headers
-            )
-        except NotFoundError:
-            raise MissingError("is not there", where=f"{self.place}/{path}") from None
-        except ResolveError as error:
-            raise PublishError(error.message, where=error.where, fix=_NETWORK) from None
+        """The content of `path`, resumed where the connection breaks. Raises MissingError, PublishError.
+        What is forbidden at first is asked for again, as by `look`."""
+        done = 0
+        for pause in (*_PAUSES, None):
+            try:
+                for piece in self._chunks(path):
+                    done += len(piece)
+                    yield piece
+                return
+            except NotFoundError:
+                raise MissingError("is not there", where=f"{self.place}/{path}") from None
+            except RefusedError as error:
+                raise PublishError(error.message, where=error.where, fix=_FIXES[401]) from None
+            except ForbiddenError as error:
+                if done or pause is None:
+                    raise PublishError(error.message, where=error.where, fix=_FIXES[403]) from None
+                time.sleep(pause)
+            except ResolveError as error:
+                raise PublishError(error.message, where=error.where, fix=_NETWORK) from None
 
     def require(self, answer: Answer, *statuses: int) -> Answer:
         """`answer`, if its status is one of `statuses`; else raises PublishError."""
@@ -87,6 +109,11 @@ class Connection:
             f"the server answered {answer.status}",
             where=without_login(answer.url),
             fix=_FIXES.get(answer.status, "look into the server's log"),
+        )
+
+    def _chunks(self, path: str) -> Iterator[bytes]:
+        return self._http.chunks(
+            self.address(path), authorization=self._login.authorization, headers=self._login.headers
         )
 
 

@@ -42,7 +42,7 @@ class WebFiles(ABC):
     def stat(self, path: str) -> Info | None:
         """The tag is the ETag and, of small files, the digest: nginx's ETag is the second and the size, and
         Apache's is marked as weak for a second."""
-        answer = self.connection.send("HEAD", path)
+        answer = self.connection.look(path)
         if answer.status in (404, 410):
             return None
         self.connection.require(answer, 200)

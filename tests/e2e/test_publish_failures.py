@@ -176,7 +176,7 @@ def test_a_server_that_lets_nobody_write(web: tuple[Catalog, Path], wslimg: Wsli
     with one.unharmed(), running_nginx(folder, text.replace("dav_methods PUT DELETE MKCOL;", rule)):
         path = make_image(tmp_path, "2")
         error = wslimg("publish", path, "--to", f"http://127.0.0.1:{port}", status=6).stderr
-        require_one_error(error, "answered 403", "ask for the right to write there")
+        require_one_error(error, "answered 403", "ask for the right to read and write there")
 
 
 def test_names_beyond_ascii_on_the_way(wslimg: Wslimg, tmp_path: Path) -> None:
