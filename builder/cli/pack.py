@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import click
@@ -13,10 +14,12 @@ from builder.cli.options import console, format_option, progress_options
 from builder.console import format_size
 from builder.core.errors import ExitCode, UsageError
 from builder.core.places import cache_folder
+from builder.model.finding import Severity
 from builder.pack.settings import Kind, PackSettings, Preset
 from builder.pipeline.repack import FOREVER, Repacked, RepackOptions, repack
 from builder.wsl.keys import ConfigFile
 
+_DIGITS = len(str(FOREVER)) - 1
 _FILE = click.Path(path_type=Path, exists=True, dir_okay=False)
 
 
@@ -44,17 +47,23 @@ _FILE = click.Path(path_type=Path, exists=True, dir_okay=False)
     type=click.Choice([preset.value for preset in Preset]),
     default="default",
     show_default=True,
-    help="Time against size.",
+    help="Time against size, of gzip.",
 )
 @click.option(
     "--single-member", is_flag=True, help="One gzip member, for readers that know no second; slower."
 )
 @click.option(
-    "--threads", type=click.IntRange(0), default=0, help="How many compress. [default: all usable CPUs]"
+    "--threads",
+    type=click.IntRange(0, 256),
+    default=0,
+    metavar="N",
+    help="How many compress, 0 for one a usable CPU. [default: 0]",
 )
 @click.option("--no-cache", is_flag=True, help="Compress everything anew and keep nothing.")
 @click.option(
-    "--trust-mtime", is_flag=True, help="Take files of a folder as unchanged if inode, size and times are."
+    "--trust-mtime",
+    is_flag=True,
+    help="Take files of a folder as unchanged if inode, size and times are those of the cache.",
 )
 @click.option(
     "--tar-digest",
@@ -117,8 +126,9 @@ def pack(
     else:
         if not quiet:
             click.echo(_describe(packed))
-        if packed.report.findings:
-            click.echo(render([packed.report], "text"), nl=False)
+        findings = [each for each in packed.report.findings if not (quiet and each.severity is Severity.INFO)]
+        if findings:
+            click.echo(render([replace(packed.report, findings=tuple(findings))], "text"), nl=False)
     context.exit(ExitCode.OK if packed.report.ok else ExitCode.CHECK)
 
 
@@ -126,7 +136,7 @@ def _latest_time() -> int:
     text = os.environ.get("SOURCE_DATE_EPOCH")
     if text is None:
         return FOREVER
-    if not text.isdecimal():
+    if not text.isdecimal() or len(text) > _DIGITS:
         raise UsageError(f"SOURCE_DATE_EPOCH is {text!r}, expected seconds since the epoch")
     return int(text)
 

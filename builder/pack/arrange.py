@@ -41,19 +41,44 @@ def arrange(entries: Iterable[Entry]) -> Iterator[Entry]:
 
 def _name_files(entries: Iterable[Entry]) -> dict[bytes, _File]:
     files: dict[bytes, _File] = {}
-    pending: list[Entry] = []
+    pending: dict[bytes, Entry] = {}
     for entry in entries:
-        if b".." in entry.path.split(b"/"):
-            raise PackError("has a `..` in its name, which no WSL extracts", where=printable(entry.path))
+        path = entry.path
+        _check_names(entry)
         if entry.kind is not Kind.HARDLINK:
-            files[entry.path] = _File(entry)
+            files[path] = _File(entry)
         elif entry.target in files:
-            files[entry.path] = _linked(entry, files)
+            files[path] = _linked(entry, files)
         else:
-            pending.append(entry)
-    for entry in pending:
-        files[entry.path] = _linked(entry, files)
+            files.pop(path, None)
+            pending[path] = entry
+            continue
+        pending.pop(path, None)
+    _settle(pending, files)
     return files
+
+
+def _check_names(entry: Entry) -> None:
+    if b".." in entry.path and b".." in entry.path.split(b"/"):
+        raise PackError("has a `..` in its name, which no WSL extracts", where=printable(entry.path))
+    if b"\0" in entry.path or b"\0" in entry.target:
+        raise PackError(
+            "has a NUL in its name or target, which Linux does not know",
+            where=printable(entry.path),
+            fix="the archive is damaged: make it again",
+        )
+
+
+def _settle(pending: dict[bytes, Entry], files: dict[bytes, _File]) -> None:
+    """Name what the hard links of `pending` lead to, through one another."""
+    for path in tuple(pending):
+        chain: list[Entry] = []
+        at = path
+        while (link := pending.pop(at, None)) is not None:
+            chain.append(link)
+            at = link.target
+        for link in reversed(chain):
+            files[link.path] = _linked(link, files)
 
 
 def _linked(entry: Entry, files: dict[bytes, _File]) -> _File:
@@ -70,12 +95,13 @@ def _linked(entry: Entry, files: dict[bytes, _File]) -> _File:
 
 def _add_parents(files: dict[bytes, _File]) -> None:
     for path in sorted(files):
-        while b"/" in path:
-            path = path.rpartition(b"/")[0]
-            parent = files.setdefault(path, _File(Entry(path=path, kind=Kind.DIRECTORY, mode=0o755)))
+        above = path
+        while b"/" in above:
+            above = above.rpartition(b"/")[0]
+            parent = files.setdefault(above, _File(Entry(path=above, kind=Kind.DIRECTORY, mode=0o755)))
             if parent.entry.kind is not Kind.DIRECTORY:
                 raise PackError(
-                    f"lies below {printable(path)}, which is a {parent.entry.kind.name.lower()}",
+                    f"lies below {printable(above)}, which is a {parent.entry.kind.name.lower()}",
                     where=printable(path),
-                    fix="make the archive again, with what lies below at its real place",
+                    fix="give it its real place, or make a directory of what it lies below",
                 )

@@ -37,8 +37,8 @@ class PackSettings:
     `single_member` writes one gzip member for readers that know no second; it is larger and slower.
     `tree_key` names the tree if its content can never change (a plan's key): with it an unchanged image
     is not even walked. Without `tar_digest` the archive's own SHA-256 is left out, for which the image would
-    be read back where the cache knows its segments. `verify` expands whatever was
-    compressed and compares. None of these influences a byte.
+    be read back where the cache knows its segments. `verify` expands whatever was compressed and compares.
+    Only `time`, `kind`, `preset` and `single_member` have an influence on the image.
     """
 
     time: int

@@ -5,12 +5,12 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import BinaryIO
 
-from builder.core.errors import PackError, UsageError
-from builder.core.events import Note, Sink
+from builder.core.errors import UsageError
+from builder.core.events import Sink
 from builder.model.entry import Entry, Kind
 from builder.pack.bare import bare_files
 from builder.pack.source_dir import read_directory
@@ -25,20 +25,20 @@ def read_tree(
 ) -> Iterator[Iterable[Entry]]:
     """The entries of `source`, sorted, root first, for as long as the block lasts.
 
-    `output` is left out where it lies in the folder that is packed. `cache` is where an archive is spooled,
-    and what is known of a folder is kept with `trust_mtime`. Raises UsageError, PackError.
+    `cache` is where an archive is spooled, and what is known of a folder is kept with `trust_mtime`. Raises
+    PackError, and UsageError, also for an `output` inside the folder that is packed: each image would hold
+    the one before.
     """
-    path = Path(source)
-    if source != STDIN and path.is_dir():
+    if os.path.isdir(source):
+        path = Path(source)
+        _require_outside(output, path)
         memory = bare_files(cache / "segments", path) if trust_mtime else None
         entries = read_directory(path, trust_mtime=trust_mtime, memory=memory, sink=sink)
-        yield _with_root(_without(entries, path, output, sink), int(path.stat().st_mtime))
+        yield _with_root(entries, path.stat().st_mtime_ns // 1_000_000_000)
         return
-    try:
-        with _open(source) as file, read_archive(file, cache / "spool", sink) as entries:
-            yield _with_root(entries, 0)
-    except OSError as error:  # of the archive: whatever else fails says itself what it is
-        raise PackError(f"cannot be read: {error.strerror}", where=source) from error
+    name = "standard input" if source == STDIN else source
+    with _open(source) as file, read_archive(file, cache / "spool", sink, name) as entries:
+        yield _with_root(entries, 0)
 
 
 def _with_root(entries: Iterator[Entry], mtime: int) -> Iterator[Entry]:
@@ -51,28 +51,29 @@ def _with_root(entries: Iterator[Entry], mtime: int) -> Iterator[Entry]:
     yield from entries
 
 
-def _without(entries: Iterator[Entry], root: Path, output: Path, sink: Sink) -> Iterator[Entry]:
-    """The image of last time must not be in the one of this time."""
-    real, own = root.resolve(), output.resolve()
-    if not own.is_relative_to(real):
-        yield from entries
-        return
-    name = os.fsencode(own.relative_to(real))
-    for entry in entries:
-        if entry.path == name:
-            sink(Note(message=f"{output} is left out: it is about to be replaced by the image"))
-        else:
-            yield entry
+def _require_outside(output: Path, folder: Path) -> None:
+    if Path(os.path.realpath(output.parent)).is_relative_to(os.path.realpath(folder)):
+        raise UsageError(
+            f"the image would lie in {folder}, the folder that is packed",
+            where=str(output),
+            fix="name another place with -o",
+        )
 
 
-def _open(source: str) -> BinaryIO:
+def _open(source: str) -> AbstractContextManager[BinaryIO]:
     if source == STDIN:
-        if sys.stdin.isatty():
-            raise UsageError(
-                "standard input is a terminal", fix="pipe an archive into it, or name a folder or file"
-            )
-        return os.fdopen(os.dup(0), "rb")
+        return _open_stdin()
     try:
         return open(source, "rb")
     except OSError as error:
         raise UsageError(f"cannot be read: {error.strerror}", where=source) from None
+
+
+def _open_stdin() -> AbstractContextManager[BinaryIO]:
+    """Never closed: that would wait for a thread that reads from a writer which has nothing to say."""
+    fix = "pipe an archive into it, or name a folder or file"
+    if sys.stdin is None:
+        raise UsageError("standard input is closed", fix=fix)
+    if sys.stdin.isatty():
+        raise UsageError("standard input is a terminal", fix=fix)
+    return nullcontext(open(0, "rb", closefd=False))

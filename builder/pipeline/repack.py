@@ -23,7 +23,7 @@ from builder.pack.settings import PackResult, PackSettings
 from builder.pipeline.given_tree import read_tree
 from builder.pipeline.stages import Timing, stage
 from builder.pipeline.witness import Witness
-from builder.tar.compression import Compression
+from builder.tar.compression import NO_LIMITS, Compression, Limits
 from builder.wsl.config import parse_config
 from builder.wsl.keys import ConfigFile
 
@@ -85,6 +85,7 @@ def repack(options: RepackOptions, sink: Sink) -> Repacked:
     removed: list[Removed] = []
     witness = Witness()
     cache = SegmentCache(options.cache / "segments") if options.use_cache else None
+    _check_names(options)
     configuration = read_configuration(options.configuration, sink)
     with read_tree(
         options.source,
@@ -111,9 +112,25 @@ def repack(options: RepackOptions, sink: Sink) -> Repacked:
             )
             running.detail = f"{result.entries} entries, {result.reused} of {result.segments} segments reused"
         _tell_attributes(removed, sink)
+        _tell_bomb(result, sink)
         with stage("check", sink, timing):
             report = _check(witness, result, options.settings)
     return Repacked(result=result, removed=tuple(removed), report=report, seconds=timing.seconds)
+
+
+def _check_names(options: RepackOptions) -> None:
+    """Raise UsageError for names that are none."""
+    if not options.source:
+        raise UsageError("the source has no name", fix="name a folder or file, or - for standard input")
+    if options.output.name in ("", "-"):
+        raise UsageError("no image is written to standard output", fix="name a file with -o")
+
+
+def _tell_bomb(result: PackResult, sink: Sink) -> None:
+    if Limits().exceeded(result.size, result.tar_size):
+        why = "it unfolds to so many times its size: look for huge files of zeros"
+        message = f"{result.path}: `wslimg check` and `publish` will refuse the image, because {why}"
+        sink(Note(message=message, level="warning"))
 
 
 def _tell_attributes(removed: Sequence[Removed], sink: Sink) -> None:
@@ -132,7 +149,7 @@ def _check(witness: Witness, result: PackResult, settings: PackSettings) -> Repo
     and where the packer does not compare what it has compressed with what went in."""
     path = result.path
     if settings.single_member:
-        return check_image(path)
+        return check_image(path, limits=NO_LIMITS)
     try:
         collected = replace(
             witness.collect(),
@@ -141,7 +158,7 @@ def _check(witness: Witness, result: PackResult, settings: PackSettings) -> Repo
             tar_size=result.tar_size,
         )
     except PackError:  # the folder changes: what was packed of it is not to be had any more
-        return check_image(path)
+        return check_image(path, limits=NO_LIMITS)
     return judge(collected, CheckOptions(), name=path.name, subject=str(path))
 
 
@@ -150,7 +167,7 @@ def read_configuration(files: Mapping[ConfigFile, Path], sink: Sink) -> tuple[En
     found = []
     for kind, path in files.items():
         try:
-            data, mtime = path.read_bytes(), int(path.stat().st_mtime)
+            data, mtime = path.read_bytes(), path.stat().st_mtime_ns // 1_000_000_000
         except OSError as error:
             raise UsageError(f"cannot be read: {error.strerror}", where=str(path)) from None
         parsed = parse_config(data, kind)

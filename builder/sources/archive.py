@@ -95,7 +95,7 @@ def resolve_archive(
     """What the archive is now; what it unfolds to is then among the blobs. Raises ResolveError."""
     digest, tar = _obtain(source, source.sha256 or "", supply)
     where = _where(source, supply)
-    entries = list(scan_tar(supply.blobs.path(tar.sha256), tar.sha256, where))
+    entries = list(scan_tar(supply.blobs.path(tar.sha256), tar.sha256, where, whole=True))
     root = find_root({entry.path for entry in entries}, source.root or "", where)
     tree = _grow(entries, root, where)
     return ArchitectureLock(

@@ -9,6 +9,8 @@ from threading import Event, Thread
 from typing import TypeVar
 
 T = TypeVar("T")
+_PATIENCE = 1.0
+"""Seconds."""
 
 
 class _End:
@@ -22,7 +24,8 @@ class _End:
 def run_ahead(items: Iterator[T], *, depth: int = 8) -> Iterator[Iterator[T]]:
     """Iterate `items` in a thread, at most `depth` items ahead; what it raises is raised here.
 
-    When the block ends the thread is told to stop and is waited for.
+    When the block ends the thread is told to stop and is waited for, though not long: it may read from a pipe
+    whose writer has nothing to say.
     """
     queue: Queue[T | _End] = Queue(depth)
     stop = Event()
@@ -33,7 +36,7 @@ def run_ahead(items: Iterator[T], *, depth: int = 8) -> Iterator[Iterator[T]]:
     finally:
         stop.set()
         _empty(queue)
-        thread.join()
+        thread.join(_PATIENCE)
 
 
 def _produce(items: Iterator[T], queue: Queue[T | _End], stop: Event) -> None:

@@ -17,7 +17,7 @@ from builder.tar.format import (
     XATTR_KEY,
 )
 from builder.tar.parse import Header, TarError, padding
-from builder.tar.sparse import Region, expand
+from builder.tar.sparse import Region, expand, stored_parts
 from builder.tar.window import Window
 
 _LIBARCHIVE_XATTR = b"LIBARCHIVE.xattr."
@@ -36,7 +36,7 @@ _WITHOUT_CONTENT = frozenset((b"2", b"3", b"4", b"5", b"6"))
 class Body:
     """The content of the current member, read forward once, zeros in its holes. Raises TarError if cut."""
 
-    __slots__ = ("_carry", "_end", "_pieces", "_stored_end", "_window", "size")
+    __slots__ = ("_carry", "_end", "_pieces", "_regions", "_stored_end", "_window", "size")
 
     def __init__(
         self, window: Window, stored: int, regions: tuple[Region, ...] | None = None, size: int | None = None
@@ -46,6 +46,7 @@ class Body:
         self._stored_end = window.offset + stored
         self._end = self._stored_end + padding(stored)
         self._carry = b""
+        self._regions = regions
         self._pieces = None if regions is None else expand(window, regions, self.size)
 
     def read(self, size: int) -> bytes:
@@ -62,6 +63,14 @@ class Body:
         """The rest of the content, in pieces of at most 1 MiB or so."""
         while chunk := self.read(1 << 20):
             yield chunk
+
+    def parts(self) -> Iterator[tuple[int, bytes]]:
+        """All that is stored of the content, each piece with its offset in the file; elsewhere are zeros.
+        Instead of `read`: what that returned is not returned again."""
+        regions = (Region(0, self.size),) if self._regions is None else self._regions
+        yield from stored_parts(self._window, regions)
+        if self._window.offset < self._stored_end:
+            raise cut(self._window.offset)
 
     def close(self) -> None:
         """Move to the next header."""

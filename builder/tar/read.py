@@ -6,7 +6,7 @@ a `Problem` of the reader. Headers of the archive's own format are resolved into
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import Enum
@@ -53,6 +53,19 @@ class Problem:
     offset: int
 
 
+_LACKING = {
+    Fault.NO_END: "whatever wrote it did not come to an end, or it was cut: make it again",
+    Fault.SECOND_ARCHIVE: "only the first would be read: leave out the others, or join them with `tar -A`",
+}
+
+
+def judge_end(problems: Sequence[Problem]) -> tuple[str, str]:
+    """What is wrong with an archive whose members were all read, in words, and the fix where members may be
+    missing, or are there and not read; else "" for either."""
+    found = "; ".join(f"{each.fault.value} (byte {each.offset})" for each in problems)
+    return found, next((_LACKING[each.fault] for each in problems if each.fault in _LACKING), "")
+
+
 class TarReader:
     """Iterates the members of one archive, once. `problems` is complete when the iteration has ended.
 
@@ -93,8 +106,7 @@ class TarReader:
 
     def _header(self, block: bytes, offset: int) -> Header:
         if not checksum_holds(block):
-            what = "is no tar archive" if offset == 0 else "a header has a wrong checksum"
-            raise TarError(what, offset=offset, fix="the archive is damaged or something else: make it anew")
+            raise _no_archive(offset)
         header = parse_header(block, offset)
         if header.size < 0:
             raise TarError(f"a header has the size {header.size}", offset=offset)
@@ -159,6 +171,8 @@ class TarReader:
 
     def _end(self, block: bytes, offset: int, extensions: Extensions) -> None:
         """Judge the end of the archive, at whose first block, perhaps short, the reader is."""
+        if 0 < len(block) < BLOCK and offset == 0:
+            raise _no_archive(offset)
         if not extensions.empty or 0 < len(block) < BLOCK:
             raise cut(offset)
         if not block:
@@ -176,6 +190,12 @@ class TarReader:
             self.problems.append(Problem(fault=fault, offset=self._window.offset - len(block)))
             while self._window.skip(1 << 20):
                 pass
+
+
+def _no_archive(offset: int) -> TarError:
+    """The block at `offset` is no header."""
+    what = "a header has a wrong checksum" if offset else "is no tar archive"
+    return TarError(what, offset=offset, fix="the archive is damaged or something else: make it anew")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

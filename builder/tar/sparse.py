@@ -94,14 +94,23 @@ def check_map(regions: Sequence[Region], stored: int, real_size: int, offset: in
         raise TarError("the regions of a sparse file exceed the file or its stored bytes", offset=offset)
 
 
+def stored_parts(window: Window, regions: Sequence[Region]) -> Iterator[tuple[int, bytes]]:
+    """What is stored, in pieces as `window` gives them, each with its offset in the file."""
+    for region in regions:
+        at = region.offset
+        for piece in window.pieces(region.size):
+            yield at, piece
+            at += len(piece)
+
+
 def expand(window: Window, regions: Sequence[Region], real_size: int) -> Iterator[bytes]:
     """The content with zeros in the holes, in pieces of at most 1 MiB or as `window` gives them."""
-    at = 0
-    for region in regions:
-        yield from _zeros(region.offset - at)
-        yield from window.pieces(region.size)
-        at = region.offset + region.size
-    yield from _zeros(real_size - at)
+    end = 0
+    for at, piece in stored_parts(window, regions):
+        yield from _zeros(at - end)
+        yield piece
+        end = at + len(piece)
+    yield from _zeros(real_size - end)
 
 
 def _zeros(size: int) -> Iterator[bytes]:

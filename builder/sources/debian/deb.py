@@ -11,14 +11,12 @@ from typing import BinaryIO, NamedTuple, cast
 
 from builder.core.errors import ResolveError
 from builder.model.entry import Entry
-from builder.tar.compression import CompressionError, Limits, Tally, decompress
+from builder.tar.compression import NO_LIMITS, CompressionError, Tally, decompress
 from builder.tar.parse import TarError
 from builder.tar.read import TarReader
 
 _MAGIC = b"!<arch>\n"
 _HEADER = 60
-# A package is verified before it is read, so that what it unfolds to is what its maintainer meant.
-_NO_LIMITS = Limits(free=1 << 60)
 
 
 class ControlFile(NamedTuple):
@@ -136,7 +134,8 @@ def _member(path: Path, stem: str) -> Iterator[Iterator[bytes]]:
         while len(header := file.read(_HEADER)) == _HEADER:
             size = int(header[48:58])
             if header.startswith(stem.encode()):
-                yield decompress(cast("BinaryIO", _Member(file, size)), Tally(limits=_NO_LIMITS))[1]
+                # It was verified: what it unfolds to is what its maintainer meant.
+                yield decompress(cast("BinaryIO", _Member(file, size)), Tally(limits=NO_LIMITS))[1]
                 return
             file.seek(size + size % 2, os.SEEK_CUR)
     raise ResolveError(f"is a package without {stem}", where=str(path))

@@ -14,14 +14,15 @@ from builder.sources.oci.unfold import read_pieces
 from builder.tar.format import GNU_SPARSE
 from builder.tar.member import Member
 from builder.tar.parse import TarError
-from builder.tar.read import TarReader
+from builder.tar.read import TarReader, judge_end
 
 # Marks of overlayfs belong to the layer they were made in, labels to the host's policy.
 _FOREIGN_XATTRS = (b"trusted.overlay.", b"user.overlay.", b"security.selinux")
 
 
-def scan_tar(path: Path, digest: str, where: str) -> Iterator[Entry]:
-    """The members of the archive `path` in its order, which has the digest `digest`. Raises ResolveError.
+def scan_tar(path: Path, digest: str, where: str, *, whole: bool = False) -> Iterator[Entry]:
+    """The members of the archive `path` in its order, which has the digest `digest`. Raises ResolveError,
+    with `whole` also where the archive does not say that it ends, as layers of images need not.
 
     Paths and the targets of HARDLINKs are normal: relative, without `.` and `..`. A file opens as long as
     the archive is there. Names of users and groups are dropped: they are those of another machine.
@@ -38,6 +39,9 @@ def scan_tar(path: Path, digest: str, where: str) -> Iterator[Entry]:
         raise ResolveError(error.message, where=f"{where}, {error.where}", fix=error.fix) from None
     finally:
         pieces.close()
+    found, fix = judge_end(reader.problems)
+    if whole and fix:
+        raise ResolveError(found, where=where, fix=fix)
 
 
 def normalise(name: bytes) -> bytes:

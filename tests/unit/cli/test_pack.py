@@ -11,8 +11,10 @@ import socket
 import subprocess
 import sys
 import tarfile
+import tempfile
 import time
 from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
@@ -51,6 +53,16 @@ def folder(tmp_path):
 def settled(monkeypatch):
     now = time.time_ns
     monkeypatch.setattr(time, "time_ns", lambda: now() + 10_000_000_000)
+
+
+FIRST_ENTRY = """
+import sys
+from pathlib import Path
+from builder.pack.content import read_entry
+from builder.pack.source_tar import read_archive
+with read_archive(sys.stdin.buffer, Path(sys.argv[1])) as entries:
+    print(all(len(read_entry(entry)) == entry.size for entry in entries if entry.size))
+"""
 
 
 def run(*words: object) -> Result:
@@ -197,12 +209,84 @@ def test_the_compression_can_be_chosen(folder, output, options, compression):
     assert len(answer["findings"]) == len(check_image(output).findings)
 
 
-def test_the_image_of_last_time_is_not_in_the_one_of_this_time(folder):
-    output = folder / "o.wsl"
-    run(folder, "-o", output)
-    assert "o.wsl is left out: it is about to be replaced" in run(folder, "-o", output).stderr
+@pytest.mark.parametrize("place", ["o.wsl", "new/folder/o.wsl", "etc/o.wsl"])
+def test_an_image_in_the_folder_that_is_packed_is_refused(folder, place):
+    before = sorted(folder.rglob("*"))
+    error = run(folder, "-o", folder / place).exception
+    assert isinstance(error, UsageError)
+    assert "would lie in" in error.message
+    assert sorted(folder.rglob("*")) == before
+
+
+@pytest.mark.parametrize(
+    ("source", "target", "message"),
+    [("", "o.wsl", "the source has no name"), ("tree", "", "no image is written"), ("tree", "-", "no image")],
+)
+def test_names_that_are_none_are_refused(folder, monkeypatch, source, target, message):
+    monkeypatch.chdir(folder.parent)
+    error = run(source, "-o", target).exception
+    assert isinstance(error, UsageError)
+    assert message in error.message
+    assert not (folder.parent / "-").exists()
+
+
+def test_a_source_whose_name_is_too_long_is_one_clear_error(output):
+    error = run("a" * 300, "-o", output).exception
+    assert isinstance(error, UsageError)
+    assert "File name too long" in error.message
+
+
+def test_standard_input_that_is_closed_is_one_clear_error(output):
+    command = [Path(sys.executable).with_name("wslimg"), "pack", "-", "-o", output]
+    done = subprocess.run(["sh", "-c", '"$@" <&-', "sh", *command], capture_output=True, text=True)
+    assert done.returncode == ExitCode.USAGE
+    assert done.stderr.startswith("error: standard input is closed")
+
+
+def test_standard_input_that_nobody_else_may_open_is_read_once(tmp_path, output):
+    if os.geteuid() != 0:
+        pytest.skip("needs root")
+    path = tmp_path / "o.tar"
+    path.write_bytes(image(*good()))
+    path.chmod(0o600)
+    code = "import os; os.setgroups([]); os.setgid(65534); os.setuid(65534)" + FIRST_ENTRY
+    with path.open("rb") as stream:
+        done = subprocess.run(
+            [sys.executable, "-c", code, tempfile.gettempdir()], stdin=stream, capture_output=True, text=True
+        )
+    assert (done.stdout, done.stderr) == ("True\n", "")
+
+
+def test_a_writer_with_nothing_to_say_keeps_nobody_waiting(output):
+    writer = ["sh", "-c", "head -c 300000 /dev/zero | tr '\\0' x; exec sleep 60"]
+    command = [Path(sys.executable).with_name("wslimg"), "pack", "-", "-o", output]
+    with subprocess.Popen(writer, stdout=subprocess.PIPE) as writing:
+        done = subprocess.run(command, stdin=writing.stdout, capture_output=True, text=True, timeout=30)
+        writing.kill()
+    assert done.returncode == ExitCode.EXECUTE
+    assert "standard input, byte 0 of the archive: is no tar archive" in done.stderr
+
+
+def test_seconds_of_roots_and_of_configuration_are_whole_ones(tmp_path, folder, output):
+    os.utime(folder, ns=(0, 1_700_000_000_999_999_999))
+    conf = tmp_path / "wsl.conf"
+    conf.write_text("[boot]\nsystemd=true\n")
+    os.utime(conf, ns=(0, -100_500_000_000))
+    run(folder, "-o", output, "--wsl-conf", conf)
     with tarfile.open(output) as archive:
-        assert "o.wsl" not in archive.getnames()
+        times = {member.name.removeprefix("./"): member.mtime for member in archive}
+    assert times["."] == 1_700_000_000
+    assert times["etc/wsl.conf"] == -101
+
+
+def test_an_image_that_unfolds_to_very_much_is_judged_alike_however_it_is_packed(folder, output):
+    for number in range(5):
+        with (folder / f"zeros{number}").open("wb") as zeros:
+            zeros.truncate((256 << 20) - 1)
+    for options in ((), ("--single-member",)):
+        result = run(folder, "-o", output, "--no-cache", *options)
+        assert "will refuse the image" in result.stderr
+        assert "WSL001" not in result.stdout
 
 
 def test_a_link_to_a_folder_is_that_folder(tmp_path, folder, output):

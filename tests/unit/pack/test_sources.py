@@ -9,14 +9,16 @@ import socket
 import tarfile
 import threading
 import time
+import zlib
 
 import pytest
 
-from builder.core.errors import PackError, WslimgError
+from builder.core.errors import PackError
 from builder.model.entry import Entry, Kind
 from builder.pack.arrange import arrange
 from builder.pack.bare import bare_files
-from builder.pack.content import read_entry
+from builder.pack.clean import drop_xattrs
+from builder.pack.content import open_entry, read_entry
 from builder.pack.image import pack_tree
 from builder.pack.memory import with_content
 from builder.pack.settings import PackSettings
@@ -149,6 +151,27 @@ def test_the_last_entry_of_a_path_wins_but_older_links_keep_the_old_file():
     assert (read_entry(tree[b"a"]), read_entry(tree[b"b"])) == (b"new!", b"old")
 
 
+def test_hard_links_to_hard_links_that_come_first_name_one_file():
+    tree = list(arrange([link("a", "b"), link("d", "c"), link("b", "c"), file("c")]))
+    assert names(tree) == [
+        ("a", Kind.FILE),
+        ("b", Kind.HARDLINK),
+        ("c", Kind.HARDLINK),
+        ("d", Kind.HARDLINK),
+    ]
+    assert {entry.target for entry in tree[1:]} == {b"a"}
+
+
+def test_a_link_that_waited_for_its_target_gives_way_to_what_came_under_its_name():
+    tree = {entry.path: entry for entry in arrange([link("x", "y"), file("x", b"mine"), file("y", b"other")])}
+    assert (read_entry(tree[b"x"]), read_entry(tree[b"y"])) == (b"mine", b"other")
+
+
+def test_a_chain_of_100_000_links_takes_no_time():
+    links = [link(str(number), str(number + 1)) for number in range(100_000)]
+    assert len(list(arrange([*links, file("100000")]))) == 100_001
+
+
 @pytest.mark.parametrize(
     ("entries", "message"),
     [
@@ -162,7 +185,10 @@ def test_the_last_entry_of_a_path_wins_but_older_links_keep_the_old_file():
             [Entry(b"lib", Kind.SYMLINK, 0o777, target=b"usr"), file("lib/x")],
             r"lies below /lib, which is a symlink",
         ),
-        ([file("f"), file("f/x")], r"lies below /f, which is a file"),
+        ([file("f"), file("f/x")], r"^/f/x: lies below /f, which is a file"),
+        ([link("a", "b"), link("b", "a")], r"is a hard link to /[ab], which is not there"),
+        ([file("a\0b")], r"has a NUL in its name"),
+        ([Entry(b"s", Kind.SYMLINK, 0o777, target=b"a\0b")], r"^/s: has a NUL in its name or target"),
     ],
 )
 def test_what_is_no_tree_is_one_clear_error(entries, message):
@@ -214,9 +240,114 @@ def test_an_image_is_its_own_source(folder, tmp_path):
     assert second.sha256 == first.sha256
 
 
-@pytest.mark.parametrize("harm", [lambda data: data[:-300], lambda data: b"no archive" + data])
+def split_image(folder, tmp_path) -> list[bytes]:
+    """The gzip members of an image of some 3 MB."""
+    for number in range(20):
+        (folder / f"random{number}").write_bytes(os.urandom(150_000))
+    pack_tree(read_directory(folder), tmp_path / "o.wsl", PackSettings(time=1))
+    data, members = (tmp_path / "o.wsl").read_bytes(), []
+    while data:
+        decoder = zlib.decompressobj(31)
+        decoder.decompress(data)
+        members.append(data[: len(data) - len(decoder.unused_data)])
+        data = decoder.unused_data
+    (tmp_path / "o.wsl").unlink()
+    assert len(members) > 2
+    return members
+
+
+def harmed(whole: bytes) -> dict[str, tuple[bytes, str]]:
+    return {
+        "cut": (gzip.compress(whole)[:-30], "in the middle of its compressed data"),
+        "other": (b"no archive" + whole, "is no tar archive"),
+        "text": (b"Error: no such container", "is no tar archive"),
+        "empty": (b"", "^it: is empty\n  fix: whatever wrote it"),
+        "empty, compressed": (gzip.compress(b""), "^it: is empty"),
+        "killed": (whole[: whole.rindex(b"./a")], "no end-of-archive blocks"),
+        "two": (whole + whole, "another archive follows"),
+        "two, compressed": (gzip.compress(whole) * 2, "another archive follows"),
+    }
+
+
+@pytest.mark.parametrize("harm", harmed(b"./a"))
 def test_a_damaged_archive_is_one_clear_error(folder, tmp_path, harm):
-    data = io.BytesIO(harm(gzip.compress(archive(folder).getvalue())))
-    with pytest.raises(WslimgError), read_archive(data, tmp_path) as entries:
+    data, message = harmed(archive(folder, format=tarfile.GNU_FORMAT).getvalue())[harm]
+    with (
+        pytest.raises(PackError, match=message) as caught,
+        read_archive(io.BytesIO(data), tmp_path, name="it") as entries,
+    ):
         pack_tree(entries, tmp_path / "o.wsl", PackSettings(time=1))
+    assert caught.value.where.startswith("it")
+    assert caught.value.fix
     assert not (tmp_path / "o.wsl").exists()
+
+
+def test_an_image_that_lacks_members_is_one_clear_error(folder, tmp_path):
+    members = split_image(folder, tmp_path)
+    altered = bytes([members[2][0] ^ 1]) + members[2][1:]
+    for parts in (members[:2], [*members[:2], altered, *members[3:]]):
+        with (
+            pytest.raises(PackError, match="no end-of-archive blocks"),
+            read_archive(io.BytesIO(b"".join(parts)), tmp_path) as entries,
+        ):
+            list(entries)
+
+
+@pytest.mark.parametrize("rest", [b"signature" * 100, gzip.compress(b"x")])
+def test_what_follows_a_whole_archive_is_left_out_with_a_warning(folder, tmp_path, rest):
+    heard = []
+    whole = gzip.compress(archive(folder).getvalue())
+    with read_archive(io.BytesIO(whole + rest), tmp_path, heard.append, "it") as entries:
+        assert list(entries)
+    assert [(note.level, note.message.startswith("it: ")) for note in heard] == [("warning", True)]
+
+
+def test_an_archive_begins_where_the_file_is_read_next(folder, tmp_path):
+    path = tmp_path / "o.tar"
+    path.write_bytes(b"x" * 1024 + archive(folder).getvalue())
+    with path.open("rb") as stream:
+        stream.seek(1024)
+        with read_archive(stream, tmp_path) as entries:
+            assert {read_entry(entry) for entry in entries if entry.size} == {b"data"}
+
+
+def test_an_archive_that_is_written_to_meanwhile_is_one_clear_error(folder, tmp_path):
+    path = tmp_path / "o.tar"
+    path.write_bytes(archive(folder).getvalue())
+    with path.open("rb") as stream, read_archive(stream, tmp_path) as entries:
+        found = next(entry for entry in entries if entry.size)
+        path.write_bytes(path.read_bytes().replace(b"data", b"DATA"))
+        with pytest.raises(PackError, match="changed or was cut"):
+            read_entry(found)
+
+
+def test_a_sparse_member_costs_what_it_stores(tmp_path):
+    size = 1 << 43
+    info = tarfile.TarInfo("huge")
+    info.size = 4
+    info.pax_headers = {
+        "GNU.sparse.size": str(size),
+        "GNU.sparse.map": f"{size // 2},4",
+        "GNU.sparse.numblocks": "1",
+    }
+    data = io.BytesIO()
+    with tarfile.open(fileobj=data, mode="w", format=tarfile.PAX_FORMAT) as tar:
+        tar.addfile(info, io.BytesIO(b"data"))
+    with read_archive(io.BytesIO(data.getvalue()), tmp_path) as entries:
+        entry = next(entries)
+        assert entry.size == size
+        with open_entry(entry) as content:
+            assert os.pread(content, 8, size // 2 - 2) == b"\0\0data\0\0"
+            assert os.fstat(content).st_blocks < 100
+
+
+def test_acls_of_an_archive_are_attributes_that_cannot_ship(tmp_path):
+    info = tarfile.TarInfo("f")
+    info.pax_headers = {"SCHILY.acl.access": "user::rw-,user:7:r--,group::r--,mask::r--,other::r--"}
+    data = io.BytesIO()
+    with tarfile.open(fileobj=data, mode="w", format=tarfile.PAX_FORMAT) as tar:
+        tar.addfile(info)
+    removed = []
+    with read_archive(io.BytesIO(data.getvalue()), tmp_path) as entries:
+        assert [entry.xattrs for entry in drop_xattrs(entries, removed.append)] == [()]
+    assert "system.posix_acl_access: POSIX ACL" in removed[0].why

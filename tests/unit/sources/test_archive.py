@@ -6,6 +6,7 @@ import bz2
 import gzip
 import lzma
 import tarfile
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -67,6 +68,24 @@ def test_any_compression_gives_the_same_base(tmp_path: Path, pack: str) -> None:
     found = entries(lock, tmp_path)
     assert list(found) == ["bin", "etc", "etc/os-release", "usr", "usr/data", "usr/same"]
     assert (content(found["usr/data"]), found["usr/same"].target) == (b"data", b"usr/data")
+
+
+@pytest.mark.parametrize("pack", PACKERS)
+@pytest.mark.parametrize(
+    ("harm", "message"),
+    [
+        (lambda tar: tar[: tar.index(b"./usr/data")], "no end-of-archive blocks"),
+        (lambda tar: tar + tar, "another archive follows"),
+        (lambda _: b"", "no end-of-archive blocks"),
+    ],
+)
+def test_an_archive_that_lacks_members_is_refused(
+    tmp_path: Path, pack: str, harm: Callable[[bytes], bytes], message: str
+) -> None:
+    with pytest.raises(ResolveError, match=message) as caught:
+        resolve(tmp_path, PACKERS[pack](harm(make_tar(ROOT))))
+    assert caught.value.where == str(tmp_path / "rootfs")
+    assert caught.value.fix
 
 
 def wrapped(prefix: str) -> list[tuple[tarfile.TarInfo, bytes]]:

@@ -129,7 +129,7 @@ def test_what_lies_at_and_behind_the_end_is_told() -> None:
     assert read(whole + b"x" * 5000)[1] == [Fault.TRAILING_DATA]
 
 
-@pytest.mark.parametrize("length", [1, 511, 513, 1023])
+@pytest.mark.parametrize("length", [513, 1023])
 def test_a_cut_archive_is_an_error_with_its_offset(length: int) -> None:
     with pytest.raises(TarError, match="ends in the middle") as caught:
         read(make((info("a"), b"a" * 512))[:length])
@@ -143,9 +143,10 @@ def test_a_wrong_checksum_names_the_header() -> None:
         read(bytes(data))
 
 
-def test_something_else_is_no_tar_archive() -> None:
+@pytest.mark.parametrize("size", [1, 511, 800])
+def test_something_else_is_no_tar_archive(size: int) -> None:
     with pytest.raises(TarError, match="is no tar archive"):
-        read(b"PK\x03\x04" * 200)
+        read(b"Error: no such container".ljust(size, b"!")[:size])
 
 
 def test_a_huge_pax_header_is_refused_before_it_is_read() -> None:
