@@ -60,8 +60,10 @@ def _whole(entries: Iterator[Entry], archive: Archive, name: str, sink: Sink) ->
     with _archive_errors(name):
         yield from entries
     found, fix = judge_end(archive.problems())
+    if not archive.reader.offset:
+        raise PackError("is empty", where=name, fix="look why nothing was written into it")
     if fix:
-        raise PackError(found if archive.reader.offset else "is empty", where=name, fix=fix)
+        raise PackError(found, where=name, fix=fix)
     if found:
         sink(Note(message=f"{name}: {found}", level="warning"))
 

@@ -54,7 +54,8 @@ class Problem:
 
 
 _LACKING = {
-    Fault.NO_END: "whatever wrote it did not come to an end, or it was cut: make it again",
+    Fault.NO_END: "whatever wrote it was stopped, or it was cut: make it again, or if nothing is missing,"
+    " append the end that tar writes: head -c 1024 /dev/zero",
     Fault.SECOND_ARCHIVE: "only the first would be read: leave out the others, or join them with `tar -A`",
 }
 

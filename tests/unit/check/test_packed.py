@@ -37,7 +37,7 @@ ARCHIVES = {
 }
 NO_TREE = {
     *("WSL001", "WSL005", "WSL007", "WSL008", "WSL009", "WSL010", "WSL011", "WSL012"),
-    "WSL015",
+    *("WSL015", "WSL028", "WSL030"),
 }
 """What is no image of wslimg's making: no tree comes out of such an archive."""
 

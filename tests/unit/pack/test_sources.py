@@ -261,7 +261,7 @@ def harmed(whole: bytes) -> dict[str, tuple[bytes, str]]:
         "cut": (gzip.compress(whole)[:-30], "in the middle of its compressed data"),
         "other": (b"no archive" + whole, "is no tar archive"),
         "text": (b"Error: no such container", "is no tar archive"),
-        "empty": (b"", "^it: is empty\n  fix: whatever wrote it"),
+        "empty": (b"", "^it: is empty\n  fix: look why"),
         "empty, compressed": (gzip.compress(b""), "^it: is empty"),
         "killed": (whole[: whole.rindex(b"./a")], "no end-of-archive blocks"),
         "two": (whole + whole, "another archive follows"),
