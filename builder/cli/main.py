@@ -4,17 +4,22 @@ from __future__ import annotations
 
 import contextlib
 import importlib
+import io
 import os
 import signal
 import sys
 from types import FrameType
+from typing import TYPE_CHECKING, TextIO
 
 import click
 
 from builder import __version__
 from builder.console import describe_error
-from builder.core.errors import ExitCode, WslimgError
+from builder.core.errors import ExitCode, UsageError, WslimgError
 from builder.core.interpreter import tune_interpreter
+
+if TYPE_CHECKING:
+    from _typeshed import ReadableBuffer
 
 # name -> module and attribute. Loaded when called, so that `wslimg --help` is immediate.
 _COMMANDS = {
@@ -58,6 +63,9 @@ _EXIT_CODES = """\b
 Exit codes: 0 ok, 1 unexpected, 2 usage or recipe, 3 resolve, 4 execute,
 5 check, 6 publish, 130 interrupted."""
 
+_LOST = (OSError, WslimgError)
+"""What is raised where standard error cannot be written, so that nobody can be told."""
+
 
 @click.command(
     cls=Commands,
@@ -72,17 +80,21 @@ def wslimg() -> None:
 def run() -> None:
     """The entry point: every way out goes through one of the exit codes."""
     _interrupt_on(signal.SIGTERM, signal.SIGHUP)
+    _replace_streams()
     tune_interpreter()
     try:
         code = wslimg.main(standalone_mode=False)
+        sys.stdout.flush()
     except WslimgError as error:
-        describe_error(error)
+        with contextlib.suppress(*_LOST):
+            describe_error(error)
         code = error.exit_code
     except click.ClickException as error:
-        error.show()
+        with contextlib.suppress(*_LOST):
+            error.show()
         code = ExitCode.USAGE
     except (KeyboardInterrupt, click.Abort):
-        with contextlib.suppress(OSError):
+        with contextlib.suppress(*_LOST):
             click.echo("interrupted: nothing half-made is left behind", err=True)
         code = ExitCode.INTERRUPTED
     except BrokenPipeError:
@@ -94,10 +106,51 @@ def run() -> None:
 
 def _leave(code: int) -> None:
     """End now. An ordinary exit would wait for a download that hangs on a mirror which does not answer."""
-    with contextlib.suppress(OSError, ValueError):
-        sys.stdout.flush()
-        sys.stderr.flush()
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(ValueError, *_LOST):
+            stream.flush()
     os._exit(code)
+
+
+class _Standard(io.FileIO):
+    """Standard output or error, the one of `name`: where it cannot be written, that is no bug of wslimg."""
+
+    def __init__(self, descriptor: int, name: str) -> None:
+        super().__init__(descriptor, "w", closefd=False)
+        self._where = name
+
+    def write(self, data: ReadableBuffer, /) -> int:
+        """As a file does. Raises UsageError, BrokenPipeError."""
+        try:
+            return super().write(data)
+        except BrokenPipeError:
+            raise
+        except OSError as error:
+            raise UsageError(
+                f"cannot be written: {error.strerror}",
+                where=self._where,
+                fix="make room there, or send it elsewhere",
+            ) from error
+
+
+def _replace_streams() -> None:
+    """Let the standard streams tell when they fail. For one that is closed Python has None, and the next file
+    to be opened, the image maybe, would get its number: what is written to it is for nobody instead."""
+    if None in (sys.stdin, sys.stdout, sys.stderr):
+        while (descriptor := os.open(os.devnull, os.O_RDWR)) <= 2:
+            os.set_inheritable(descriptor, True)
+        os.close(descriptor)
+    sys.stdout = _replacement(sys.stdout, "standard output")
+    sys.stderr = _replacement(sys.stderr, "standard error")
+
+
+def _replacement(stream: TextIO | None, name: str) -> TextIO:
+    if stream is None:
+        return open(os.devnull, "w", encoding="utf-8", errors="replace")
+    writer = io.BufferedWriter(_Standard(stream.fileno(), name))
+    return io.TextIOWrapper(
+        writer, encoding=stream.encoding, errors=stream.errors, line_buffering=bool(stream.line_buffering)
+    )
 
 
 def _interrupt_on(*signals: signal.Signals) -> None:

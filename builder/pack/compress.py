@@ -62,7 +62,7 @@ def choose_compressor(settings: PackSettings) -> Compressor:
     if settings.single_member and settings.kind is not Kind.GZIP:
         raise UsageError(
             f"a single member was asked for with {settings.kind.value}, only gzip has members",
-            fix="leave out single_member, or use gzip",
+            fix="leave out --single-member, or use gzip",
         )
     match settings.kind:
         case Kind.GZIP if settings.single_member:

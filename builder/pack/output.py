@@ -2,20 +2,33 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
-from builder.core.errors import PackError
-from builder.core.files import atomic_file
+from builder.core.errors import PackError, UsageError
+from builder.core.files import atomic_file, irregular
 from builder.pack.compress import Bytes
 from builder.pack.lane import Lane
 
 _STRIDE = 8 << 20
 """After so many bytes of an image that replaces another file, the kernel begins to write them to the disk. It
 would do so when the name changes hands (Linux fs/ext4/namei.c: ext4_rename), while everybody waits."""
+
+_ELSEWHERE = "choose another folder for the output"
+_FIXES = {
+    errno.EACCES: f"ask for the right to write there, or {_ELSEWHERE}",
+    errno.EPERM: f"ask for the right to write there, or {_ELSEWHERE}",
+    errno.EROFS: f"mount it writable, or {_ELSEWHERE}",
+    errno.ENOSPC: f"make room, or {_ELSEWHERE}",
+    errno.EDQUOT: f"make room, or {_ELSEWHERE}",
+    errno.EFBIG: f"raise the limit (ulimit -f), or {_ELSEWHERE}: this one holds no file of that size",
+    errno.ENAMETOOLONG: "choose a shorter name for the output",
+    errno.ENOTDIR: _ELSEWHERE,
+}
 
 
 class Output:
@@ -74,13 +87,24 @@ def write_full(file: int, data: Bytes) -> None:
 
 @contextmanager
 def open_output(path: Path) -> Iterator[Output]:
-    """A new image that gets the name `path` when the block ends well. Raises PackError if it cannot."""
+    """A new image that gets the name `path` when the block ends well. Raises PackError if it cannot, and
+    UsageError where something is that is no file, such as a device."""
     with ExitStack() as stack:
         with _write_errors(path):
+            _require_replaceable(path)
             file = stack.enter_context(atomic_file(path))
         yield Output(path, file.fileno(), stack.enter_context(Lane("write")))
         with _write_errors(path):
             stack.close()
+
+
+def _require_replaceable(path: Path) -> None:
+    if kind := irregular(path):
+        raise UsageError(
+            f"is {kind}, and an image can only be a file",
+            where=str(path),
+            fix="choose another name for the output",
+        )
 
 
 @contextmanager
@@ -91,5 +115,5 @@ def _write_errors(path: Path) -> Iterator[None]:
         raise PackError(
             f"the image cannot be written: {error.strerror}",
             where=str(path),
-            fix="make room, or choose another folder for the output",
+            fix=_FIXES.get(error.errno or 0, f"check the disk, or {_ELSEWHERE}"),
         ) from error

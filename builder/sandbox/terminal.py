@@ -7,7 +7,6 @@ import fcntl
 import os
 import select
 import signal
-import sys
 import termios
 import tty
 from collections.abc import Iterator
@@ -25,7 +24,7 @@ def run_interactive(spec: ContainerSpec) -> int:
 
     On a terminal it gets one of its own, which follows the size of the caller's.
     """
-    if not (sys.stdin.isatty() and sys.stdout.isatty()):
+    if not (os.isatty(0) and os.isatty(1)):
         with start_container(spec, stdin=0, stdout=1, stderr=2) as container:
             return container.wait()
     with start_container(replace(spec, terminal=True), stdin=0, stdout=1, stderr=2) as container:

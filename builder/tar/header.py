@@ -34,6 +34,9 @@ _MAX_OCTAL = {8: 1 << 21, 12: 1 << 33}
 _IMPOSSIBLE = re.compile(rb"\0|(?:\A|/)(?:\.\.?)?(?:/|\Z)|[^/]{256}")
 _FLAGS = {kind: kind.value for kind in Kind}
 _DEVICES = (CHAR, BLOCK_DEVICE)
+_IDS = range(1 << 32)
+_SIZES = range(1 << 63)
+_TIMES = range(-1 << 63, 1 << 63)
 _OWNER = Entry(path=b"", kind=Kind.FILE, mode=0o644)
 _MAX_PATH = 4095
 """PATH_MAX of Linux without its NUL."""
@@ -80,8 +83,22 @@ def _numbers(entry: Entry, size: int) -> bytes:
     mode, uid, gid, mtime = entry.mode & 0o7777, entry.uid, entry.gid, entry.mtime
     if 0 <= uid | gid < 1 << 21 and 0 <= mtime | size < 1 << 33:
         return _NUMBERS % (mode, uid, gid, size, mtime)
+    _require(entry, "uid", uid, _IDS)
+    _require(entry, "gid", gid, _IDS)
+    _require(entry, "size", size, _SIZES)
+    _require(entry, "time", mtime, _TIMES)
     owner = pack_number(uid, 8) + pack_number(gid, 8)
     return b"%07o\0%b%b%b" % (mode, owner, pack_number(size, 12), pack_number(mtime, 12))
+
+
+def _require(entry: Entry, what: str, value: int, possible: range) -> None:
+    """Raise PackError for a number that Linux does not know: GNU tar fails on it."""
+    if value not in possible:
+        raise PackError(
+            f"has the {what} {value}, expected {possible.start} to {possible.stop - 1}",
+            where=printable(entry.path),
+            fix="correct it in the root file system",
+        )
 
 
 def pack_number(value: int, width: int) -> bytes:
@@ -132,18 +149,19 @@ def _long(flag: bytes, value: bytes) -> bytes:
 
 
 def _pax_xattrs(entry: Entry) -> bytes:
-    body = b"".join(_record(entry, XATTR_KEY + name, value) for name, value in entry.xattrs)
+    body = b"".join(_record(entry, name, value) for name, value in entry.xattrs)
     return pack_block(b"PaxHeaders", _OWNER, PAX, len(body)) + body + bytes(padding(len(body)))
 
 
-def _record(entry: Entry, key: bytes, value: bytes) -> bytes:
+def _record(entry: Entry, name: bytes, value: bytes) -> bytes:
     """`LENGTH KEY=VALUE\\n`, where LENGTH counts its own digits (POSIX pax)."""
-    if b"=" in key or b"\0" in key:
+    if b"=" in name or b"\0" in name:
         raise PackError(
-            f"has the extended attribute {printable(key)!r}, whose name no archive can hold",
+            f"has the extended attribute {printable(name)[1:]!r}, whose name no archive can hold",
             where=printable(entry.path),
             fix="remove the attribute: setfattr -x",
         )
+    key = XATTR_KEY + name
     rest = len(key) + len(value) + 3
     length = rest + 1
     while rest + len(str(length)) != length:
@@ -152,6 +170,8 @@ def _record(entry: Entry, key: bytes, value: bytes) -> bytes:
 
 
 def _device(entry: Entry) -> bytes:
+    for number in entry.device:
+        _require(entry, "device number", number, _IDS)
     return pack_number(entry.device[0], 8) + pack_number(entry.device[1], 8)
 
 

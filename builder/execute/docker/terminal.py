@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sys
 import termios
 import threading
 import tty
@@ -22,7 +21,7 @@ _PIECE = 1 << 16
 
 def run_interactive(api: docker.APIClient, image: str, argv: tuple[str, ...], network: str) -> int:
     """Run `argv` on a throw-away copy of `image`; its exit status."""
-    on_terminal = sys.stdin.isatty()
+    on_terminal = os.isatty(0)
     env = (("TERM", os.environ.get("TERM", "dumb")),)
     setting = Setting(env=env, network=network, tty=on_terminal)
     with new_container(api, image, Exec(argv=argv), setting) as container, ExitStack() as stack:

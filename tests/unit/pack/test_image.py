@@ -126,7 +126,7 @@ def test_a_single_member_is_one_member(tmp_path):
 
 
 def test_a_single_member_of_anything_but_gzip_is_refused(tmp_path):
-    with pytest.raises(UsageError, match=r"single member was asked for with xz"):
+    with pytest.raises(UsageError, match=r"was asked for with xz, [^\n]*\n  fix: leave out --single-member"):
         pack(tmp_path / "o.wsl", single_member=True, kind=Compression.XZ)
 
 
@@ -191,7 +191,7 @@ def test_a_file_that_is_not_what_was_listed_is_one_clear_error(tmp_path, tree, m
     monkeypatch.setattr(time, "time_ns", lambda: now() + 10_000_000_000)
     with pytest.raises(PackError, match=r"^/f2: changed or was cut while it was read"):
         pack(out / "o.wsl", when_listed(tree, "f2", lambda: act(tree / "f2"), trust_mtime=trust_mtime))
-    assert left(out) == []
+    assert not out.exists()
 
 
 @pytest.mark.parametrize(
@@ -212,7 +212,7 @@ def test_a_file_that_cannot_be_opened_is_one_clear_error(tmp_path, error, messag
     entry = Entry(path=b"f", kind=Kind.FILE, mode=0o644, size=5, open=refuse)
     with pytest.raises(PackError, match=message):
         pack(tmp_path / "out" / "o.wsl", (entry,))
-    assert left(tmp_path / "out") == []
+    assert left(tmp_path) == []
 
 
 PACK = """

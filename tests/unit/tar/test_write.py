@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import tarfile
+from itertools import product
 
 import pytest
 
@@ -76,10 +77,33 @@ def test_link_targets_of_every_length_come_back(target, kind):
     assert member.linkname.encode("utf-8", "surrogateescape") == target
 
 
-@pytest.mark.parametrize("value", [0, 1, 0o7777777, 0o10000000, 2**31, 2**32 - 2, -1, -86_400])
-@pytest.mark.parametrize("field", ["uid", "gid", "mtime"])
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        *product(("uid", "gid", "mtime"), (0, 1, 0o7777777, 0o10000000, 2**31, 2**32 - 2, 2**32 - 1)),
+        *(("mtime", value) for value in (-1, -86_400, 2**63 - 1, -(2**63))),
+    ],
+)
 def test_numbers_of_every_size_come_back(field, value):
     assert getattr(read_back(pack_headers(entry(**{field: value}))), field) == value
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({"uid": 2**32}, "has the uid 4294967296, expected 0 to 4294967295"),
+        ({"uid": 99999999999999999999}, "has the uid 99999999999999999999, expected 0 to 4294967295"),
+        ({"gid": 2**62 + 5}, "has the gid 4611686018427387909, expected 0 to 4294967295"),
+        ({"gid": -1}, "has the gid -1, expected 0 to 4294967295"),
+        ({"size": 2**63}, "has the size 9223372036854775808, expected 0 to 9223372036854775807"),
+        ({"mtime": 2**100}, "has the time 1267650600228229401496703205376, expected -922"),
+        ({"mtime": -(2**63) - 1}, "has the time -9223372036854775809, expected -922"),
+        ({"kind": Kind.CHAR, "device": (1, 2**32)}, "has the device number 4294967296, expected 0 to"),
+    ],
+)
+def test_numbers_that_linux_does_not_know_are_one_clear_error(fields, message):
+    with pytest.raises(PackError, match=f"^/a\\\\nb: {message}.*\n  fix: correct it"):
+        pack_headers(entry(b"a\nb", **fields))
 
 
 @pytest.mark.parametrize("size", [8**11 - 1, 8**11, 2**40])
@@ -142,7 +166,7 @@ def test_link_targets_no_system_can_hold_are_one_clear_error(target):
 
 
 def test_an_attribute_no_archive_can_hold_is_one_clear_error():
-    with pytest.raises(PackError, match=r"^/name: has the extended attribute .*, whose name no archive"):
+    with pytest.raises(PackError, match=r"^/name: has the extended attribute 'user\.a=b', whose name no"):
         pack_headers(entry(xattrs=((b"user.a=b", b""),)))
 
 
