@@ -49,7 +49,8 @@ def ls(form: str) -> None:
 @cache.command()
 @click.option("--limit", metavar="SIZE", default="0", show_default=True, help="Keep at most SIZE, e.g. 5GB.")
 def prune(limit: str) -> None:
-    """Delete what was not used for the longest time; everything by default. Running builds keep theirs.
+    """Delete what was not used for the longest time; everything by default. Running builds keep
+    what they work on, except for downloads that they have not unpacked yet.
 
     Also what a container engine keeps of builds: layers, step caches, containers of killed builds. It does
     not say what was used when, so there it is all, if it takes more than SIZE.

@@ -15,7 +15,7 @@ from builder.core.digests import sha256_bytes
 from builder.core.files import write_atomic
 
 _KEY = struct.Struct("<Qq")
-SUFFIX = ".bare"
+_SUFFIX = ".bare"
 
 
 class BareFiles:
@@ -47,8 +47,15 @@ class BareFiles:
 
 
 def bare_files(folder: Path, root: Path) -> BareFiles:
-    """What is remembered in `folder` of the tree below `root`."""
-    return BareFiles(folder / f"{sha256_bytes(os.fsencode(root.absolute()))}{SUFFIX}")
+    """What is remembered in `folder` of the tree below `root`. Raises OSError if there is no `root`."""
+    place = b"%d:%b" % (file_system(root), os.fsencode(root.absolute()))
+    return BareFiles(folder / f"{sha256_bytes(place)}{_SUFFIX}")
+
+
+def file_system(root: Path | int) -> int:
+    """The id of the file system of the folder `root`, which tells it from others that are mounted there at
+    other times. Most keep it from boot to boot, unlike the number of the device. Raises OSError."""
+    return os.statvfs(root).f_fsid
 
 
 def _read(file: Path) -> frozenset[bytes]:

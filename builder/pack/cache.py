@@ -11,10 +11,10 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from builder.core.errors import PackError
-from builder.pack.bare import SUFFIX
-from builder.pack.packfile import delete_pack, is_locked
+from builder.pack.packfile import delete_unused_pack
 from builder.pack.session import Session
 
 DEFAULT_LIMIT = 8 << 30
@@ -53,39 +53,58 @@ class SegmentCache:
 
     def usage(self) -> Usage:
         """What is in the cache now."""
-        files = self._files()
-        packs = sum(1 for path, _ in files if path.suffix == ".pack")
-        return Usage(size=sum(status.st_size for _, status in files), packs=packs)
+        kept = list_kept(self.folder)
+        packs = sum(1 for each in kept if each.path.suffix == ".pack")
+        return Usage(size=sum(each.size for each in kept), packs=packs)
 
     def prune(self, limit: int) -> int:
         """Delete packs, the least recently used first, until `limit` bytes are left; returns how many went.
 
         A pack that a build is writing to stays.
         """
-        files = sorted(self._files(), key=lambda item: item[1].st_mtime_ns)
-        left = total = sum(status.st_size for _, status in files)
-        for path, _ in files:
+        kept = list_kept(self.folder)
+        left = total = sum(each.size for each in kept)
+        for each in sorted(kept):
             if left <= limit:
                 break
-            if path.suffix != ".rows" and not is_locked(path):
-                left -= _delete(path)
+            with suppress(OSError):
+                left -= delete_kept(each.path)
         return total - left
 
-    def _files(self) -> list[tuple[Path, os.stat_result]]:
-        found = []
-        for path in self.folder.rglob("*"):
-            if path.suffix in (".pack", ".rows", ".tree", SUFFIX):
-                with suppress(FileNotFoundError):
-                    found.append((path, path.stat()))
-        return found
+
+class Kept(NamedTuple):
+    """What is used and deleted as one: a pack with its rows, or what is remembered of a tree. `used` last in
+    nanoseconds since the epoch, `size` in bytes. Either file of a pack may be missing."""
+
+    used: int
+    path: Path
+    size: int
 
 
-def _delete(path: Path) -> int:
-    """Delete a pack, or what is remembered of a tree; how many bytes are free now."""
+def list_kept(folder: Path) -> list[Kept]:
+    """What the cache in `folder` holds, in no order. What vanishes meanwhile is left out."""
+    found: dict[Path, Kept] = {}
+    _, _, names = next(os.walk(folder), ("", [], []))
+    for file in map(folder.joinpath, names):
+        with suppress(OSError):
+            status = file.lstat()
+            path = file.with_suffix(".pack") if file.suffix == ".rows" else file
+            other = found.get(path, Kept(0, path, 0))
+            used = max(other.used, status.st_mtime_ns)
+            found[path] = Kept(used, path, other.size + status.st_size)
+    return list(found.values())
+
+
+def delete_kept(path: Path) -> int:
+    """Delete what `list_kept` found as `path`, unless a build is writing to it; how many bytes are free now.
+
+    Raises OSError.
+    """
     if path.suffix == ".pack":
-        return delete_pack(path)
-    with suppress(FileNotFoundError):
-        freed = path.stat().st_size
+        return delete_unused_pack(path)
+    try:
+        size = path.lstat().st_size
         path.unlink()
-        return freed
-    return 0
+    except FileNotFoundError:
+        return 0
+    return size

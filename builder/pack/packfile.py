@@ -2,10 +2,12 @@
 
 Both files only ever grow. A row is written after its bytes, with one call and a checksum of its own, and the
 bytes are checked against the row whenever they are read: whatever a crash leaves behind is found and ignored.
+Rows lie on a grid, so that one that is torn costs no other.
 """
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 import secrets
@@ -24,6 +26,7 @@ from builder.pack.output import write_full
 _ROW = struct.Struct("<32sQQI")
 _CHECK = struct.Struct("<I")
 ROW_SIZE = _ROW.size + _CHECK.size
+_BOTH_WAYS = os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC
 
 
 class Row(NamedTuple):
@@ -36,10 +39,10 @@ class Row(NamedTuple):
 
 
 def read_rows(path: Path) -> Iterator[Row]:
-    """The rows of the pack `path` (`NAME.pack`) that are whole; none if there is no such pack."""
+    """The rows of the pack `path` (`NAME.pack`) that are whole; none if they cannot be read."""
     try:
-        data = path.with_suffix(".rows").read_bytes()
-    except FileNotFoundError:
+        data = _rows_of(path).read_bytes()
+    except OSError:
         return
     for at in range(0, len(data) - ROW_SIZE + 1, ROW_SIZE):
         body = data[at : at + _ROW.size]
@@ -48,12 +51,13 @@ def read_rows(path: Path) -> Iterator[Row]:
 
 
 def append_row(path: Path, row: Row) -> None:
-    """Add `row` to the pack `path`; any process may, as short appends do not mix. Raises OSError, above all
-    if the pack was deleted."""
+    """Add `row` to the pack `path`; any process may, as short appends do not mix. The start of a row that a
+    crash or a full disk has left is filled up before. Raises OSError, above all if the pack was deleted."""
     body = _ROW.pack(*row)
-    file = os.open(path.with_suffix(".rows"), os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC)
+    file = os.open(_rows_of(path), os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC)
     try:
-        write_full(file, body + _CHECK.pack(crc32(body)))
+        missing = -os.fstat(file).st_size % ROW_SIZE
+        write_full(file, bytes(missing) + body + _CHECK.pack(crc32(body)))
     finally:
         os.close(file)
 
@@ -78,20 +82,20 @@ class PackWriter:
     """Appends to one pack, which it holds locked: each of several builds writes to a pack of its own."""
 
     def __init__(self, path: Path) -> None:
-        """Raises BlockingIOError if another process writes to it, OSError if it cannot be written."""
+        """Raises BlockingIOError if another process writes to it, OSError if it cannot be written, or not be
+        read later."""
         self.path = path
-        self._file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o644)
+        self._file = os.open(path, _BOTH_WAYS, 0o644)
         try:
             fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            self.size = os.fstat(self._file).st_size
-            path.with_suffix(".rows").touch()
+            status = os.fstat(self._file)
+            if not status.st_nlink:
+                raise FileNotFoundError(errno.ENOENT, "pruned between being opened and being locked")
+            self.size = status.st_size
+            os.close(os.open(_rows_of(path), _BOTH_WAYS, 0o644))
         except OSError:
             os.close(self._file)
             raise
-
-    def is_linked(self) -> bool:
-        """Whether the pack was not pruned between being opened and being locked."""
-        return os.fstat(self._file).st_nlink > 0
 
     def append(self, key: bytes, data: Bytes) -> Row:
         """Store `data`; returns its row, which is written as well. Raises OSError."""
@@ -106,29 +110,37 @@ class PackWriter:
         os.close(self._file)
 
 
+def touch_pack(path: Path) -> None:
+    """Let the pack `path` and its rows count as used now, wherever that can be noted."""
+    for part in (path, _rows_of(path)):
+        with suppress(OSError):
+            os.utime(part)
+
+
 def delete_pack(path: Path) -> int:
-    """Delete the pack `path` with its rows, rows first; how many bytes are free now."""
+    """Delete the pack `path` with its rows, rows first; how many bytes are free now. Raises OSError."""
     freed = 0
-    for part in (path.with_suffix(".rows"), path):
-        with suppress(FileNotFoundError):
-            freed += part.stat().st_size
+    for part in (_rows_of(path), path):
+        with suppress(FileNotFoundError, IsADirectoryError):
+            size = part.lstat().st_size
             part.unlink()
+            freed += size
     return freed
 
 
-def is_locked(path: Path) -> bool:
-    """Whether some process holds `path` open as a `PackWriter`."""
+def delete_unused_pack(path: Path) -> int:
+    """Do as `delete_pack`, unless some process holds `path` open as a `PackWriter`; none can meanwhile."""
     try:
         file = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     except FileNotFoundError:
-        return False
+        return delete_pack(path)  # rows may be left of it
     try:
         fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        return delete_pack(path)
     except BlockingIOError:
-        return True
+        return 0
     finally:
         os.close(file)
-    return False
 
 
 def checksum(data: Bytes) -> int:
@@ -139,3 +151,7 @@ def checksum(data: Bytes) -> int:
 def new_pack(folder: Path) -> Path:
     """A path for another pack in `folder`."""
     return folder / f"{secrets.token_hex(8)}.pack"
+
+
+def _rows_of(path: Path) -> Path:
+    return path.with_suffix(".rows")

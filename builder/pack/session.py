@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
-import os
 from contextlib import suppress
 from pathlib import Path
 from threading import Lock
 
 from builder.pack.compress import Bytes
-from builder.pack.packfile import PackReader, PackWriter, Row, append_row, delete_pack, new_pack, read_rows
+from builder.pack.packfile import (
+    PackReader,
+    PackWriter,
+    Row,
+    append_row,
+    delete_pack,
+    new_pack,
+    read_rows,
+    touch_pack,
+)
 
 _FULL = 128 << 20
 """A pack from this size on gets no more segments, in bytes: the grain in which the cache is pruned."""
@@ -75,8 +83,7 @@ class Session:
         for path, reader in self._readers.items():
             if reader:
                 reader.close()
-                with suppress(OSError):
-                    os.utime(path)
+                touch_pack(path)
         if self._writer:
             self._writer.close()
 
@@ -101,7 +108,7 @@ class Session:
         for path in sorted(self.folder.glob("*.pack")):
             with suppress(OSError):
                 writer = PackWriter(path)
-                if writer.size < _FULL and writer.is_linked():
+                if writer.size < _FULL:
                     return writer
                 writer.close()
         return None

@@ -32,9 +32,13 @@ def read_tree(
     if os.path.isdir(source):
         path = Path(source)
         _require_outside(output, path)
-        memory = bare_files(cache / "segments", path) if trust_mtime else None
+        try:
+            memory = bare_files(cache / "segments", path) if trust_mtime else None
+            mtime = path.stat().st_mtime_ns // 1_000_000_000
+        except OSError as error:
+            raise UsageError(f"cannot be read: {error.strerror}", where=source) from None
         entries = read_directory(path, trust_mtime=trust_mtime, memory=memory, sink=sink)
-        yield _with_root(entries, path.stat().st_mtime_ns // 1_000_000_000)
+        yield _with_root(entries, mtime)
         return
     name = "standard input" if source == STDIN else source
     with _open(source) as file, read_archive(file, cache / "spool", sink, name) as entries:

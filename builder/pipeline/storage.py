@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import fcntl
 import os
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
+import stat
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,17 +16,20 @@ from builder.core.places import cache_folder
 from builder.execute.disk import lock_folder
 from builder.execute.docker.address import find_address
 from builder.execute.store import Store, list_usage
+from builder.pack.cache import Kept, delete_kept, list_kept
 from builder.sandbox.userns import enter_user_namespace
 
 if TYPE_CHECKING:
     from builder.execute.docker.connect import EngineClient
 
-# Folders of plain files that anything may be deleted from: it is made or downloaded again.
+_SEGMENTS = "segments"
+_STEP_CACHES = "caches"
+# Folders of files that are made or downloaded again.
 _FOLDERS = (
     ("downloads", "blobs"),
-    ("segments", "segments"),
+    ("segments", _SEGMENTS),
     ("digests", "files"),
-    ("step caches", "caches"),
+    ("step caches", _STEP_CACHES),
     ("plans", "plans"),
 )
 
@@ -123,24 +127,57 @@ def _connected() -> Iterator[EngineClient]:
 
 
 def _measure(name: str, folder: Path) -> CachePart:
-    sizes = [size for _, _, size in _files(folder)]
-    return CachePart(name=name, count=len(sizes), size=sum(sizes))
+    kept = list(_list(folder))
+    return CachePart(name=name, count=len(kept), size=sum(each.size for each in kept))
 
 
-def _files(folder: Path) -> Iterator[tuple[float, Path, int]]:
-    """(last use, path, size on disk) of each file below `folder`."""
-    for path in folder.rglob("*"):
-        status = path.lstat()
-        if not path.is_dir() or path.is_symlink():
-            yield status.st_mtime, path, status.st_blocks * 512
+def _list(folder: Path) -> Iterable[Kept]:
+    return list_kept(folder) if folder.name == _SEGMENTS else _files(folder)
+
+
+def _files(folder: Path) -> Iterator[Kept]:
+    """Each file below `folder`, with its size on disk. What vanishes meanwhile is left out."""
+    for parent, folders, files in os.walk(folder):
+        for name in (*folders, *files):
+            path = Path(parent, name)
+            with suppress(OSError):
+                status = path.lstat()
+                if not stat.S_ISDIR(status.st_mode):
+                    yield Kept(status.st_mtime_ns, path, status.st_blocks * 512)
 
 
 def _prune_files(cache: Path, excess: int) -> int:
-    freed = 0
-    everything = (file for _, folder in _FOLDERS for file in _files(cache / folder))
-    for _, path, size in sorted(everything):
-        if freed >= excess:
-            break
-        path.unlink(missing_ok=True)
-        freed += size
+    segments, freed = cache / _SEGMENTS, 0
+    with ExitStack() as locks:
+        for each in sorted(_list_unused(cache, locks)):
+            if freed >= excess:
+                break
+            try:
+                freed += delete_kept(each.path) if each.path.parent == segments else _delete(each)
+            except OSError as error:
+                raise ExecuteError(
+                    f"cannot be deleted: {error.strerror}",
+                    where=str(each.path),
+                    fix="prune as the user whose builds have filled the cache",
+                ) from None
     return freed
+
+
+def _list_unused(cache: Path, locks: ExitStack) -> Iterator[Kept]:
+    """All but the step caches that a build has; `locks` keep builds from the others."""
+    for _, folder in _FOLDERS:
+        if folder != _STEP_CACHES:
+            yield from _list(cache / folder)
+    for each in sorted((cache / _STEP_CACHES).glob("*")):
+        held = lock_folder(each, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        if held is not None:
+            locks.callback(os.close, held)
+            yield from _files(each)
+
+
+def _delete(file: Kept) -> int:
+    try:
+        file.path.unlink()
+    except FileNotFoundError:
+        return 0
+    return file.size

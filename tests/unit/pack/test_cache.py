@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import fcntl
 import gzip
 import hashlib
 import os
@@ -171,6 +172,31 @@ def test_what_a_crash_cut_off_is_a_miss(tmp_path, cache, suffix, left):
         assert pack(tmp_path, tree(), cache).sha256 == cold.sha256
 
 
+@pytest.mark.parametrize("torn", [b"torn!", bytes(ROW_SIZE - 1)])
+def test_a_torn_row_costs_no_later_one(tmp_path, cache, torn):
+    pack(tmp_path, tree(), cache)
+    (rows,) = cache.folder.glob("*.rows")
+    with rows.open("ab") as file:
+        file.write(torn)
+    pack(tmp_path, tree(75), cache)
+    size = cache.usage().size
+    again = pack(tmp_path, tree(75), cache)
+    assert again.reused == again.segments
+    assert cache.usage().size == size
+
+
+def test_a_torn_row_costs_no_later_name_of_a_segment(cache):
+    with cache.open() as session:
+        session.put((b"1" * 32,), b"data")
+    (rows,) = cache.folder.glob("*.rows")
+    with rows.open("ab") as file:
+        file.write(b"torn!")
+    with cache.open() as session:
+        session.alias(b"1" * 32, (b"2" * 32, b"3" * 32))
+    with cache.open() as session:
+        assert [session.get(key * 32) for key in (b"1", b"2", b"3")] == [b"data"] * 3
+
+
 def test_a_pack_that_cannot_be_read_is_a_miss(tmp_path, cache):
     first = pack(tmp_path, tree(), cache)
     for path in cache.folder.glob("*.pack"):
@@ -210,13 +236,28 @@ def test_a_pack_that_is_pruned_while_it_is_used_stays_readable(cache):
         assert session.get(b"2" * 32) == b"data"
 
 
+def test_a_pack_that_is_pruned_just_before_it_is_locked_is_not_written_to(cache, monkeypatch):
+    cache.folder.mkdir()
+    make_pack(cache, "a", used=1)
+    lock = fcntl.flock
+
+    def lock_too_late(file: int, how: int) -> None:
+        for part in ("a.pack", "a.rows"):
+            (cache.folder / part).unlink(missing_ok=True)
+        lock(file, how)
+
+    with cache.open() as session, monkeypatch.context() as patch:
+        patch.setattr(fcntl, "flock", lock_too_late)
+        session.put((b"1" * 32,), b"data")
+    with cache.open() as session:
+        assert session.get(b"1" * 32) == b"data"
+    assert not {"a.pack", "a.rows"}.intersection(names(cache))
+
+
 def test_pruning_deletes_what_was_unused_longest_and_spares_what_is_written(cache):
     cache.folder.mkdir()
     for name, used in (("old", 1), ("new", 3), ("middle", 2)):
-        writer = PackWriter(cache.folder / f"{name}.pack")
-        writer.append(b"k" * 32, bytes(1000))
-        writer.close()
-        os.utime(writer.path, (used, used))
+        make_pack(cache, name, used=used)
     assert cache.prune(2 * (1000 + ROW_SIZE)) == 1000 + ROW_SIZE
     assert sorted(path.stem for path in cache.folder.glob("*.pack")) == ["middle", "new"]
     writer = PackWriter(cache.folder / "middle.pack")
@@ -225,14 +266,65 @@ def test_pruning_deletes_what_was_unused_longest_and_spares_what_is_written(cach
     assert sorted(path.name for path in cache.folder.iterdir()) == ["middle.pack", "middle.rows"]
 
 
+def make_pack(cache: SegmentCache, name: str, *, used: int, rows_used: int = 1) -> None:
+    writer = PackWriter(cache.folder / f"{name}.pack")
+    writer.append(name.ljust(32).encode(), bytes(1000))
+    writer.close()
+    os.utime(writer.path, (used, used))
+    os.utime(writer.path.with_suffix(".rows"), (rows_used, rows_used))
+
+
+def names(cache: SegmentCache) -> list[str]:
+    return sorted(path.name for path in cache.folder.iterdir())
+
+
+def test_a_pack_and_its_rows_are_used_and_deleted_as_one(cache):
+    cache.folder.mkdir()
+    make_pack(cache, "read", used=9)
+    make_pack(cache, "unread", used=5, rows_used=6)
+    make_pack(cache, "named", used=2, rows_used=8)
+    assert cache.prune(cache.usage().size - 1) == 1000 + ROW_SIZE
+    assert names(cache) == ["named.pack", "named.rows", "read.pack", "read.rows"]
+
+
+@pytest.mark.parametrize("lost", ["pack", "rows"])
+def test_half_a_pack_is_deleted_too(cache, lost):
+    cache.folder.mkdir()
+    make_pack(cache, "torn", used=1)
+    (cache.folder / f"torn.{lost}").unlink()
+    assert cache.prune(0) > 0
+    assert names(cache) == []
+
+
+def test_what_a_killed_build_left_is_deleted_too(cache):
+    cache.folder.mkdir()
+    (cache.folder / ".key.tree.0123abcd.part").write_bytes(bytes(10))
+    assert cache.prune(0) == 10
+    assert names(cache) == []
+
+
+def test_a_pack_of_which_another_file_has_the_name_is_no_reason_to_fail(tmp_path, cache):
+    for name in ("a.pack", "b.rows"):
+        (cache.folder / name).mkdir(parents=True)
+    (cache.folder / "b.pack").write_bytes(bytes(1000))
+    assert pack(tmp_path, tree(), cache).sha256 == pack(tmp_path, tree()).sha256
+    assert (cache.folder / "b.pack").stat().st_size == 1000
+    again = pack(tmp_path, tree(), cache)
+    assert again.reused == again.segments
+    cache.prune(0)
+    assert names(cache) == ["a.pack", "b.rows"]
+
+
 def test_reading_a_pack_marks_it_as_used(cache):
     with cache.open() as session:
         session.put((b"1" * 32,), b"data")
-    (path,) = cache.folder.glob("*.pack")
-    os.utime(path, (1, 1))
+    parts = list(cache.folder.iterdir())
+    for part in parts:
+        os.utime(part, (1, 1))
     with cache.open() as session:
         session.get(b"1" * 32)
-    assert path.stat().st_mtime > 1
+    assert len(parts) == 2
+    assert all(part.stat().st_mtime > 1 for part in parts)
 
 
 def test_the_limit_holds_after_each_image(tmp_path):
